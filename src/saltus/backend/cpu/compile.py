@@ -1,0 +1,189 @@
+"""LLVM IR text to machine code on this CPU, with a store on disk; the only file that imports llvmlite.
+
+The store keeps one object file a kernel, named by the hash of everything that decides its content (key, CPU, feature set,
+LLVM and saltus version). A stored object carries a checksum that is verified when it is read; a damaged one is
+compiled again. Code generation runs without LLVM's optimiser: the text is already vectorised and unrolled.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import platform
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from saltus.base import settings
+from saltus.base.errors import EngineError
+
+_VERSION = "1"  # of the emitted code's conventions; raise it when a kernel's text changes under the same key
+_MAGIC = b"SALTUSO1"
+_lock = threading.RLock()
+
+
+@functools.cache
+def _llvm() -> Any:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm
+
+
+@functools.cache
+def host() -> tuple[str, str]:
+    """This machine's CPU name and feature string in LLVM's spelling."""
+    llvm = _llvm()
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+@functools.cache
+def vector_bits() -> int:
+    """Width of the vector registers kernels are written for: 512, 256 or 128."""
+    forced = settings.vector_bits()
+    if forced:
+        return forced
+    features = host()[1].split(",")
+    if "+avx512f" in features and "+avx512vl" in features and "+avx512dq" in features and "+avx512bw" in features:
+        return 512
+    return 256 if "+avx2" in features and "+fma" in features else 128
+
+
+def target_machine(triple: str | None = None, cpu: str | None = None, features: str | None = None) -> Any:
+    """A code generator for this machine, or for another one to read its instructions."""
+    llvm = _llvm()
+    if triple is None:
+        name, flags = host()
+        return llvm.Target.from_default_triple().create_target_machine(
+            cpu=name, features=flags, opt=2, jit=True, codemodel="jitdefault"
+        )
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    return llvm.Target.from_triple(triple).create_target_machine(cpu=cpu or "", features=features or "", opt=2)
+
+
+_local = threading.local()
+
+
+def _machine() -> Any:
+    if not hasattr(_local, "machine"):
+        _local.machine = target_machine()  # one a thread: LLVM's target machines are not shared
+    return _local.machine
+
+
+def assembly(text: str, triple: str | None = None, cpu: str | None = None, features: str | None = None) -> str:
+    """The instructions LLVM selects for IR text, on this machine or another."""
+    llvm = _llvm()
+    machine = target_machine(triple, cpu, features)
+    module = llvm.parse_assembly(text)
+    module.triple = machine.triple
+    return machine.emit_assembly(module)
+
+
+def object_code(text: str) -> bytes:
+    """Compile IR text to a relocatable object for this machine.
+
+    Raises:
+        EngineError: the text is not valid IR; carries LLVM's message.
+    """
+    llvm = _llvm()
+    with llvm_context() as context:
+        try:
+            module = llvm.parse_assembly(text, context)
+            module.verify()
+        except RuntimeError as error:
+            raise EngineError(f"LLVM refused a kernel: {error}\n{text}") from error
+        return bytes(_machine().emit_object(module))
+
+
+def llvm_context() -> Any:
+    """A context of its own, so that kernels can be compiled side by side."""
+    return _Context(_llvm().create_context())
+
+
+class _Context:
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def __enter__(self) -> Any:
+        return self._context
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+class _Linker:
+    """Places objects in executable memory and finds their functions; lives as long as the process."""
+
+    def __init__(self) -> None:
+        llvm = _llvm()
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
+
+    def load(self, code: bytes, symbol: str) -> int:
+        llvm = _llvm()
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self._engine.finalize_object()
+        return int(self._engine.get_function_address(symbol))
+
+
+@functools.cache
+def _linker() -> _Linker:
+    return _Linker()
+
+
+@functools.cache
+def store_folder() -> Path | None:
+    """Where machine code is kept: SALTUS_CACHE, else the user's cache folder; None when it cannot be written."""
+    folder = settings.cache_folder()
+    if folder is None:
+        return None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder
+
+
+def symbol_of(key: str) -> str:
+    """Name of a kernel's function and of its file in the store."""
+    cpu, features = host()
+    salt = "|".join([_VERSION, cpu, features, str(vector_bits()), str(_llvm().llvm_version_info), platform.machine()])
+    return "k" + hashlib.sha256(f"{salt}|{key}".encode()).hexdigest()[:32]
+
+
+def read_stored(symbol: str) -> bytes | None:
+    """The stored object of a kernel, or None when there is none or it is damaged."""
+    folder = store_folder()
+    if folder is None:
+        return None
+    try:
+        data = (folder / f"{symbol}.o").read_bytes()
+    except OSError:
+        return None
+    head, digest, code = data[:8], data[8:40], data[40:]
+    if head != _MAGIC or hashlib.sha256(code).digest() != digest:
+        return None
+    return code
+
+
+def write_stored(symbol: str, code: bytes) -> None:
+    """Keep an object; replaced atomically, silently skipped when the disk refuses."""
+    folder = store_folder()
+    if folder is None:
+        return
+    try:
+        handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
+        with os.fdopen(handle, "wb") as file:
+            file.write(_MAGIC + hashlib.sha256(code).digest() + code)
+        os.replace(temporary, folder / f"{symbol}.o")
+    except OSError:
+        return
+
+
+def load(symbol: str, code: bytes) -> int:
+    """Address of the function `symbol` of an object, placed in executable memory."""
+    with _lock:
+        return _linker().load(code, symbol)
