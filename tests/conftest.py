@@ -1,0 +1,12 @@
+"""Settings for every test: property tests repeat the same cases in each run and are never judged by the clock.
+
+`HYPOTHESIS_PROFILE=explore pytest` looks for new cases instead.
+"""
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("repeat", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
