@@ -1,0 +1,193 @@
+"""Arithmetic: sums, products, quotients, rounding, extremes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+from saltus.base import dtypes as dt
+from saltus.ir.node import Node, full
+from saltus.ir.spec import OPS
+from saltus.ops._elementwise import elementwise
+
+B = Any  # the emitter's vocabulary (backend/cpu/emit.py); ops do not import it
+NUMBERS = "iufc"
+
+
+def where(condition: Node, a: Node, b: Node) -> Node:
+    return OPS["where"](condition, a, b)
+
+
+def zeros_like(a: Node) -> Node:
+    return full(a.shape, 0, a.dtype)
+
+
+def conj(a: Node) -> Node:
+    return OPS["conj"](a) if a.dtype.kind == "c" else a
+
+
+add = elementwise(
+    "add", 2, "a + b", lambda xp, a, b: a + b, lambda b, x, y: b.add(x, y), lambda g, o, a, b: (g, g), kinds=NUMBERS
+)
+subtract = elementwise(
+    "subtract", 2, "a - b", lambda xp, a, b: a - b, lambda b, x, y: b.sub(x, y), lambda g, o, a, b: (g, -g), kinds=NUMBERS
+)
+multiply = elementwise(
+    "multiply", 2, "a * b", lambda xp, a, b: a * b, lambda b, x, y: b.mul(x, y),
+    lambda g, o, a, b: (g * conj(b), g * conj(a)), kinds=NUMBERS,
+)  # fmt: skip
+divide = elementwise(
+    "divide", 2, "a / b", lambda xp, a, b: xp.divide(a, b), lambda b, x, y: b.div(x, y),
+    lambda g, o, a, b: (g / conj(b), -(g * conj(o / b))), kinds="fc", low=0.4,
+)  # fmt: skip
+negative = elementwise("negative", 1, "-a", lambda xp, a: -a, lambda b, x: b.neg(x), lambda g, o, a: (-g,), kinds=NUMBERS)
+abs = elementwise(
+    "abs", 1, "|a|", lambda xp, a: xp.abs(a), lambda b, x: b.abs(x), lambda g, o, a: (g * OPS["sign"](a),), kinds="iuf"
+)
+
+
+def _sign(b: B, x: B) -> B:
+    if x.dtype.kind == "f":
+        unit = b.copysign(b.like(1.0, x), x)
+        return b.select(b.or_(b.equal(x, b.like(0.0, x)), b.is_nan(x)), x, unit)
+    zero, one = b.like(0, x), b.like(1, x)
+    positive = b.select(b.greater(x, zero), one, zero)
+    return positive if x.dtype.kind == "u" else b.select(b.less(x, zero), b.like(-1, x), positive)
+
+
+sign = elementwise(
+    "sign", 1, "-1, 0 or 1; NaN stays", lambda xp, a: xp.sign(a), _sign, lambda g, o, a: (None,), kinds="iuf"
+)
+square = elementwise(
+    "square", 1, "a * a", lambda xp, a: a * a, lambda b, x: b.mul(x, x),
+    lambda g, o, a: (g * conj(a + a),), kinds=NUMBERS,
+)  # fmt: skip
+reciprocal = elementwise(
+    "reciprocal", 1, "1 / a", lambda xp, a: 1 / a, lambda b, x: b.div(b.like(1.0, x), x),
+    lambda g, o, a: (-(g * conj(o * o)),), kinds="fc", low=0.4,
+)  # fmt: skip
+
+
+def _halves(g: Node, a: Node, b: Node, first: Node) -> tuple[Node, Node]:
+    """The gradient of an extreme goes to the operand it came from, half to each on a tie."""
+    tie = OPS["equal"](a, b)
+    half, zero = g * 0.5, zeros_like(g)
+    return where(tie, half, where(first, g, zero)), where(tie, half, where(first, zero, g))
+
+
+maximum = elementwise(
+    "maximum", 2, "the larger of a and b; NaN wins", lambda xp, a, b: xp.maximum(a, b), lambda b, x, y: b.maximum(x, y),
+    lambda g, o, a, b: _halves(g, a, b, OPS["greater"](a, b)), kinds="iuf",
+)  # fmt: skip
+minimum = elementwise(
+    "minimum", 2, "the smaller of a and b; NaN wins", lambda xp, a, b: xp.minimum(a, b), lambda b, x, y: b.minimum(x, y),
+    lambda g, o, a, b: _halves(g, a, b, OPS["less"](a, b)), kinds="iuf",
+)  # fmt: skip
+relu = elementwise(
+    "relu", 1, "max(a, 0); the derivative at 0 is 0", lambda xp, a: xp.maximum(a, xp.zeros((), a.dtype)),
+    lambda b, x: b.maximum(x, b.like(0.0, x)),
+    lambda g, o, a: (where(OPS["greater"](o, zeros_like(o)), g, zeros_like(g)),), kinds="f",
+)  # fmt: skip
+
+for _name, _doc in (("floor", "largest integer not above a"), ("ceil", "smallest integer not below a"), ("trunc", "a without its fraction")):
+    elementwise(
+        _name, 1, _doc, lambda xp, a, _n=_name: getattr(xp, _n)(a), lambda b, x, _n=_name: getattr(b, _n)(x),
+        lambda g, o, a: (None,), kinds="f",
+    )  # fmt: skip
+floor, ceil, trunc = OPS["floor"], OPS["ceil"], OPS["trunc"]
+round = elementwise(
+    "round", 1, "nearest integer, ties to even", lambda xp, a: xp.round(a), lambda b, x: b.round_even(x),
+    lambda g, o, a: (None,), kinds="f",
+)  # fmt: skip
+
+
+def _safe_divisor(b: B, x: B, y: B) -> tuple[B, B, B]:
+    """Divisor that cannot trap, and where it was 0 or (signed) -1."""
+    zero = b.equal(y, b.like(0, y))
+    minus = b.equal(y, b.like(-1, y)) if y.dtype.kind == "i" else b.const(False, dt.bool_, y.lanes)
+    return b.select(b.or_(zero, minus), b.like(1, y), y), zero, minus
+
+
+def _float_floor_divide(b: B, x: B, y: B) -> B:
+    modulus = b.math("remainder", x, y)
+    quotient = b.round_even(b.div(b.sub(x, modulus), y))
+    plain = b.div(x, y)
+    # an infinite divisor: the quotient is 0 for equal signs and -1 otherwise
+    infinite = b.equal(b.abs(y), b.like(math.inf, y))
+    below = b.less(plain, b.like(0.0, x))
+    signs = b.select(b.less(b.mul(b.copysign(b.like(1.0, x), x), b.copysign(b.like(1.0, y), y)), b.like(0.0, x)),
+                     b.like(-1.0, x), b.like(0.0, x))  # fmt: skip
+    at_infinity = b.select(b.equal(x, b.like(0.0, x)), plain, signs)
+    at_infinity = b.select(b.or_(b.is_nan(x), b.equal(b.abs(x), b.like(math.inf, x))), b.like(math.nan, x), at_infinity)
+    quotient = b.select(infinite, at_infinity, quotient)
+    quotient = b.select(b.equal(quotient, b.like(0.0, x)), b.copysign(b.like(0.0, x), b.select(below, b.like(-1.0, x), plain)), quotient)
+    return b.select(b.equal(y, b.like(0.0, y)), plain, quotient)
+
+
+def _floor_divide(b: B, x: B, y: B) -> B:
+    if x.dtype.kind == "f":
+        return _float_floor_divide(b, x, y)
+    safe, zero, minus = _safe_divisor(b, x, y)
+    quotient = b.div(x, safe)
+    if x.dtype.kind == "i":
+        inexact = b.not_equal(b.mul(quotient, safe), x)
+        apart = b.less(b.xor(x, safe), b.like(0, x))
+        quotient = b.select(b.and_(inexact, apart), b.sub(quotient, b.like(1, x)), quotient)
+        quotient = b.select(minus, b.neg(x), quotient)
+    return b.select(zero, b.like(0, x), quotient)
+
+
+def _remainder(b: B, x: B, y: B) -> B:
+    if x.dtype.kind == "f":
+        return b.math("remainder", x, y)
+    safe, zero, minus = _safe_divisor(b, x, y)
+    rest = b.rem(x, safe)
+    if x.dtype.kind == "i":
+        apart = b.less(b.xor(rest, safe), b.like(0, x))
+        rest = b.select(b.and_(b.not_equal(rest, b.like(0, x)), apart), b.add(rest, safe), rest)
+    return b.select(b.or_(zero, minus), b.like(0, x), rest)
+
+
+floor_divide = elementwise(
+    "floor_divide", 2, "floor(a / b)", lambda xp, a, b: xp.floor_divide(a, b), _floor_divide,
+    lambda g, o, a, b: (None, None), kinds="iuf", low=0.6, high=9.0,
+)  # fmt: skip
+remainder = elementwise(
+    "remainder", 2, "a - b * floor(a / b), with the sign of b", lambda xp, a, b: xp.remainder(a, b), _remainder,
+    lambda g, o, a, b: (g, -(g * floor_divide(a, b))), kinds="iuf", low=0.6, high=9.0,
+)  # fmt: skip
+
+is_finite = elementwise(
+    "isfinite", 1, "neither infinite nor NaN", lambda xp, a: xp.isfinite(a),
+    lambda b, x: b.less(b.abs(x), b.like(math.inf, x)) if x.dtype.kind == "f" else b.const(True, dt.bool_, x.lanes),
+    None, kinds="iufc", dtype=lambda d: dt.bool_, no_gradient="the result is bool",
+)  # fmt: skip
+is_nan = elementwise(
+    "isnan", 1, "not a number", lambda xp, a: xp.isnan(a),
+    lambda b, x: b.is_nan(x) if x.dtype.kind == "f" else b.const(False, dt.bool_, x.lanes),
+    None, kinds="iufc", dtype=lambda d: dt.bool_, no_gradient="the result is bool",
+)  # fmt: skip
+is_inf = elementwise(
+    "isinf", 1, "positive or negative infinity", lambda xp, a: xp.isinf(a),
+    lambda b, x: b.equal(b.abs(x), b.like(math.inf, x)) if x.dtype.kind == "f" else b.const(False, dt.bool_, x.lanes),
+    None, kinds="iufc", dtype=lambda d: dt.bool_, no_gradient="the result is bool",
+)  # fmt: skip
+signbit = elementwise(
+    "signbit", 1, "whether the sign bit is set", lambda xp, a: xp.signbit(a),
+    lambda b, x: b.less(b.bits_of(x), b.like(0, b.bits_of(x))), None, kinds="f", dtype=lambda d: dt.bool_,
+    no_gradient="the result is bool", dtypes=("float32", "float64"),
+)  # fmt: skip
+copysign = elementwise(
+    "copysign", 2, "|a| with the sign of b", lambda xp, a, b: xp.copysign(a, b), lambda b, x, y: b.copysign(x, y),
+    lambda g, o, a, b: (g * copysign(full(a.shape, 1, a.dtype), a) * copysign(full(b.shape, 1, b.dtype), b), None), kinds="f",
+)  # fmt: skip
+stop_gradient = elementwise(
+    "stop_gradient", 1, "a, as a constant to derivatives", lambda xp, a: a, lambda b, x: x,
+    lambda g, o, a: (None,), kinds="biufc",
+)  # fmt: skip
+barrier = elementwise(
+    "barrier", 1, "a, never merged with an equal value: what sl.checkpoint recomputes from", lambda xp, a, token: a,
+    lambda b, x, token: x, lambda g, o, a, token: (g,), kinds="biufc", attrs={"token": 0},
+)  # fmt: skip
+

@@ -1,0 +1,139 @@
+"""`scan`: a loop whose body is a graph; its compile time does not depend on the number of steps.
+
+    scan(carry..., xs..., constants...) -> (last carry..., stacked ys...)
+
+Step t gets the carry, slice t of each xs (from the end when `reverse`) and the constants, and gives the next carry and
+slice t of each ys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from saltus.base.dtypes import DType
+from saltus.base.errors import ShapeError
+from saltus.ir.differentiate import backward
+from saltus.ir.evaluate import evaluate
+from saltus.ir.node import Body, Node, full, parts, placeholder, substitute, topological
+from saltus.ir.spec import Kind, Op, Shape, define
+
+
+def _shapes(*shapes: Shape, body: Body, length: int, carry: int, xs: int, reverse: bool) -> tuple[Shape, ...]:
+    for i, s in enumerate(shapes[carry : carry + xs]):
+        if not s or s[0] != length:
+            raise ShapeError(f"scan: xs number {i} has shape {s}, but the loop has {length} steps")
+    states = [o.shape for o in body.outputs[:carry]]
+    for i, (before, after) in enumerate(zip(shapes[:carry], states, strict=True)):
+        if before != after:
+            raise ShapeError(f"scan: carry number {i} has shape {before} before a step and {after} after it")
+    return (*states, *[(length, *o.shape) for o in body.outputs[carry:]])
+
+
+def _dtypes(*dtypes: DType, body: Body, carry: int, **_: Any) -> tuple[DType, ...]:
+    for i, (before, after) in enumerate(zip(dtypes[:carry], body.outputs[:carry], strict=True)):
+        if before is not after.dtype:
+            raise ShapeError(f"scan: carry number {i} is {before.name} before a step and {after.dtype.name} after it")
+    return tuple(o.dtype for o in body.outputs)
+
+
+def _eval(xp: Any, *arrays: Any, body: Body, length: int, carry: int, xs: int, reverse: bool) -> tuple[Any, ...]:
+    state, stacked, constants = list(arrays[:carry]), arrays[carry : carry + xs], arrays[carry + xs :]
+    if xp is not np:
+        import jax
+
+        def step(held: Any, slices: Any) -> Any:
+            made = evaluate(body.outputs, dict(zip(body.inputs, (*held, *slices, *constants), strict=True)), xp)
+            return tuple(made[:carry]), tuple(made[carry:])
+
+        last, ys = jax.lax.scan(step, tuple(state), tuple(stacked), length=length, reverse=reverse)
+        return (*last, *ys)
+    results = [np.empty((length, *o.shape), o.dtype.numpy) for o in body.outputs[carry:]]
+    for t in reversed(range(length)) if reverse else range(length):
+        made = evaluate(body.outputs, dict(zip(body.inputs, (*state, *[x[t] for x in stacked], *constants), strict=True)))
+        state = made[:carry]
+        for whole, piece in zip(results, made[carry:], strict=True):
+            whole[t] = piece
+    return (*state, *results)
+
+
+def _vjp(g: Any, out: Any, *src: Node, body: Body, length: int, carry: int, xs: int, reverse: bool) -> list[Node | None]:
+    """One forward scan that keeps each step's carry, then one scan in the other direction that differentiates the body."""
+    wrt = [i for i, p in enumerate(body.inputs) if p.dtype.is_inexact]
+    kept = Body(body.inputs, (*body.outputs, *body.inputs[:carry]))
+    made = parts(scan(*src, body=kept, length=length, carry=carry, xs=xs, reverse=reverse))
+    carries = made[len(body.outputs) :]
+    live_out = [i for i, o in enumerate(body.outputs) if o.dtype.is_inexact]
+    states = [i for i in live_out if i < carry]
+    sums = [i for i in wrt if i >= carry + xs]
+    slices = [i for i in wrt if carry <= i < carry + xs]
+
+    g_state = [placeholder(body.outputs[i].shape, body.outputs[i].dtype) for i in states]
+    g_sums = [placeholder(body.inputs[i].shape, body.inputs[i].dtype) for i in sums]
+    g_ys = [placeholder(body.outputs[i].shape, body.outputs[i].dtype) for i in live_out if i >= carry]
+    found = backward([body.outputs[i] for i in live_out], [*g_state, *g_ys], [body.inputs[i] for i in wrt])
+    by = {i: f if f is not None else full(body.inputs[i].shape, 0, body.inputs[i].dtype) for i, f in zip(wrt, found, strict=True)}
+    step = Body(
+        (*g_state, *g_sums, *body.inputs[:carry], *body.inputs[carry : carry + xs], *g_ys, *body.inputs[carry + xs :]),
+        (*[by[i] for i in states], *[s + by[i] for s, i in zip(g_sums, sums, strict=True)], *[by[i] for i in slices]),
+    )
+    operands = (
+        *[g[i] for i in states], *[full(src[i].shape, 0, src[i].dtype) for i in sums],
+        *carries, *src[carry : carry + xs], *[g[i] for i in live_out if i >= carry], *src[carry + xs :],
+    )  # fmt: skip
+    back = parts(
+        scan(*operands, body=step, length=length, carry=len(states) + len(sums), xs=carry + xs + len(g_ys), reverse=not reverse)
+    )
+    result: list[Node | None] = [None] * len(src)
+    for i, node in zip((*states, *sums, *slices), back, strict=True):
+        result[i] = node
+    return result
+
+
+scan = define(
+    Op("scan", Kind.SCAN, "a loop whose body is a graph", _eval, _shapes, _dtypes, _vjp, outputs=0, kinds="biufc")
+)
+
+
+def scan_nodes(
+    function: Callable[..., tuple[Sequence[Node], Sequence[Node]]], carry: Sequence[Node], xs: Sequence[Node], *,
+    length: int | None = None, reverse: bool = False,
+) -> tuple[tuple[Node, ...], tuple[Node, ...]]:  # fmt: skip
+    """Build a scan from a function (carry..., slices...) -> (carry, ys) on nodes; what it uses from outside becomes a constant."""
+    if length is None:
+        if not xs:
+            raise ShapeError("scan without xs needs a length")
+        length = xs[0].shape[0] if xs[0].shape else 0
+    for i, x in enumerate(xs):
+        if not x.shape or x.shape[0] != length:
+            raise ShapeError(f"scan: xs number {i} has shape {x.shape}, but the loop has {length} steps")
+    own = [placeholder(c.shape, c.dtype) for c in carry] + [placeholder(x.shape[1:], x.dtype) for x in xs]
+    new_carry, ys = function(*own)
+    return close_over(own, list(new_carry), list(ys), carry, xs, length=length, reverse=reverse)
+
+
+def close_over(
+    own: Sequence[Node], new_carry: Sequence[Node], ys: Sequence[Node], carry: Sequence[Node], xs: Sequence[Node], *,
+    length: int, reverse: bool,
+) -> tuple[tuple[Node, ...], tuple[Node, ...]]:  # fmt: skip
+    """The scan of a traced body. Whatever does not depend on the step is computed outside, once."""
+    outputs = [*new_carry, *ys]
+    inside: set[Node] = set(own)
+    order = topological(outputs, stop=lambda n: n in own)
+    for node in order:
+        if any(s in inside for s in node.src):
+            inside.add(node)
+    outer: dict[Node, Node] = {}
+    for node in [*[s for n in order if n in inside for s in n.src], *outputs]:
+        if node not in inside and node not in outer and not _cheap(node):
+            outer[node] = placeholder(node.shape, node.dtype)
+    body = Body((*own, *outer.values()), substitute(outputs, outer))
+    made = parts(scan(*carry, *xs, *outer, body=body, length=length, carry=len(carry), xs=len(xs), reverse=reverse))
+    return made[: len(carry)], made[len(carry) :]
+
+
+def _cheap(node: Node) -> bool:
+    """Constants and ramps are made again inside rather than passed in."""
+    return node.op.name in ("const", "iota") or (node.op.name in ("broadcast_to", "reshape") and _cheap(node.src[0]))
