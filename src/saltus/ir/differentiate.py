@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from saltus.base.errors import EngineError, GradientError
 from saltus.base.trace import format_site
-from saltus.ir.node import Node, full, parts, topological
+from saltus.ir.node import Node, at, full, parts, topological
 from saltus.ir.spec import Kind
 
 
@@ -72,7 +72,8 @@ def backward(roots: Sequence[Node], seeds: Sequence[Node], wrt: Sequence[Node]) 
                 f"{node.op.name} has no derivative: {node.op.no_gradient}", site=format_site(node.site),
                 fix="keep it out of the path to the loss, or wrap its operand in sl.stop_gradient",
             )  # fmt: skip
-        for source, part in zip(node.src, node.op.vjp(g, out, *node.src, **node.kwargs), strict=True):
-            if part is not None and source in live:
-                accumulate(source, part)
+        with at(node.site):  # a gradient belongs to the line of what it is the gradient of
+            for source, part in zip(node.src, node.op.vjp(g, out, *node.src, **node.kwargs), strict=True):
+                if part is not None and source in live:
+                    accumulate(source, part)
     return [gradients.get(w) for w in wrt]

@@ -6,6 +6,7 @@ Two calls with the same op, operands and attributes give the same node, so equal
 from __future__ import annotations
 
 import itertools
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -20,6 +21,31 @@ from saltus.ir.spec import MAKE, OPS, Kind, Op, Shape
 
 _table: weakref.WeakValueDictionary[Any, Node] = weakref.WeakValueDictionary()
 _slots = itertools.count()
+
+
+class _Here(threading.local):
+    """The site given to new nodes in place of the user's line, one a thread."""
+
+    site: tuple[str, int] | None = None
+
+
+_here = _Here()
+
+
+class at:
+    """`with at(node.site):` gives new nodes that site, so a rewritten node keeps the line of the one it replaces."""
+
+    __slots__ = ("_before", "_site")
+
+    def __init__(self, site: tuple[str, int] | None) -> None:
+        self._site = site
+
+    def __enter__(self) -> None:
+        self._before = _here.site
+        _here.site = self._site
+
+    def __exit__(self, *_: object) -> None:
+        _here.site = self._before
 
 
 class Node:
@@ -115,7 +141,7 @@ def make(op: Op, src: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
         return found
     node = Node()
     node.op, node.src, node.attrs = op, src, items
-    node.site = call_site()
+    node.site = _here.site or call_site()
     try:
         for s in src:
             if s.dtype.kind not in op.kinds:
@@ -212,12 +238,18 @@ def topological(roots: Iterable[Node], stop: Callable[[Node], bool] | None = Non
 
 
 class Body:
-    """The graph inside a scan: parameters, and results in terms of them. Compared by identity."""
+    """The graph inside a scan: parameters, and results in terms of them. Equal where both are the same nodes."""
 
     __slots__ = ("inputs", "outputs")
 
     def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node]) -> None:
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Body) and self.inputs == other.inputs and self.outputs == other.outputs
+
+    def __hash__(self) -> int:
+        return hash((self.inputs, self.outputs))
 
     def __repr__(self) -> str:
         return f"body({len(self.inputs)} -> {len(self.outputs)})"
@@ -230,8 +262,16 @@ def substitute(roots: Sequence[Node], mapping: dict[Node, Node]) -> list[Node]:
         if node in done:
             continue
         src = tuple(done[s] for s in node.src)
-        done[node] = node if all(a is b for a, b in zip(src, node.src, strict=True)) else make(node.op, src, node.kwargs)
+        done[node] = rebuild(node, src)
     return [done[r] for r in roots]
+
+
+def rebuild(node: Node, src: tuple[Node, ...]) -> Node:
+    """The same operation on other operands, with the user's line of the original."""
+    if all(a is b for a, b in zip(src, node.src, strict=True)):
+        return node
+    with at(node.site):
+        return make(node.op, src, node.kwargs)
 
 
 def is_source(node: Node) -> bool:

@@ -6,7 +6,7 @@ type rules, and the tests (`samples`, `laws`). A new op is one record in one fil
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,8 @@ class Sample:
         low, high: range of generated numbers; for integer operands they are rounded.
         dtypes: element types of the operands, by name; None means every type the op's policy allows.
         tolerance: relative error allowed between engines, in units of the type's epsilon.
+        prepare: prepare(*raw) -> operands, all nodes, where an op takes special values only (say, hermitian matrices).
+        observe: observe(*results) -> nodes to compare, where results are defined up to a sign or phase only.
     """
 
     shapes: tuple[Shape, ...]
@@ -54,6 +56,8 @@ class Sample:
     high: float = 2.0
     dtypes: tuple[str, ...] | None = None
     tolerance: float = 16.0
+    prepare: Callable[..., Sequence[Node]] | None = None
+    observe: Callable[..., Sequence[Node]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +71,17 @@ class Op:
         eval: eval(xp, *arrays, **attrs), with numpy the reference, with jax.numpy the XLA form.
         shape: shape(*shapes, **attrs); raises ShapeError. Several results: a tuple of shapes.
         dtype: dtype(*dtypes, **attrs); raises DTypeError. Several results: a tuple of dtypes.
-        vjp: vjp(g, out, *inputs, **attrs) -> a node or None an operand; for several results g and out are tuples. None: see no_gradient.
+        vjp: vjp(g, out, *inputs, **attrs) -> a node or None (zero) an operand; for several results g and out are
+            tuples. The gradient of a complex operand points where a real loss grows fastest: g times the conjugate of
+            the derivative. No vjp: see no_gradient.
         no_gradient: why there is no gradient, where vjp is None.
-        cpu: see Kind.
+        cpu: see Kind; None where there is no native form, so that `eval` runs as a host call (complex numbers always do).
         samples: at least one.
-        laws: identities for tests, law(xp, *arrays) -> (left, right).
+        laws: identities for tests, law(out, *operands, **attrs) -> (left, right), all nodes.
         outputs: number of results when it is fixed, 0 when attributes decide.
         kinds: element type kinds it accepts, of "b i u f c".
-        flops: floating point operations an element of the result (elementwise) or of the operand (reduction).
+        flops: operations an element of the result (elementwise), an element of the operand (reduction) or a
+            multiply-add (matmul).
     """
 
     name: str
@@ -101,7 +108,7 @@ class Op:
 
 
 OPS: dict[str, Op] = {}
-MAKE: list[Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]] = []  # the node constructor registers itself here
+MAKE: list[Callable[[Op, tuple[Node, ...], dict[str, Any]], Node]] = []  # the node constructor registers itself here
 
 
 def define(op: Op) -> Op:
