@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -58,11 +59,22 @@ class Dictionary:
         merged = Dictionary.of(words)
         return Dictionary(merged.words, np.append(merged.codes, np.int32(-1))[self.codes])
 
-    def examples(self, chosen: np.ndarray, limit: int = 3) -> list[str]:
-        """Up to `limit` of the words marked in `chosen` (D,), the most frequent first."""
+    def examples(
+        self, chosen: np.ndarray, after: Callable[[int], str] | None = None, limit: int = 3
+    ) -> tuple[str, ...]:
+        """Up to `limit` of the words marked in `chosen` (D,), the most frequent first, each with what it became.
+
+        Args:
+            chosen: bool mask over the words.
+            after: the text that word number i became; None shows the words alone.
+            limit: the largest number of examples.
+        """
         places = np.flatnonzero(chosen)
-        best = places[np.argsort(-self.counts[places], kind="stable")[:limit]]
-        return [str(word) for word in self.words.gather(best).to_list()]
+        best = places[np.argsort(-self.counts[places], kind="stable")[:limit]].tolist()
+        words = [
+            repr(word if len(word) <= 40 else word[:37] + "...") for word in self.words.gather(best).to_list()
+        ]
+        return tuple(f"{w} -> {after(i)}" if after else w for w, i in zip(words, best, strict=True))
 
     def rows(self, chosen: np.ndarray) -> np.ndarray:
         """The rows whose word is marked in `chosen` (D,), in order."""

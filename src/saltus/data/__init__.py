@@ -1,0 +1,17 @@
+"""Layer of data. In: files, frames, arrays. Out: NumPy arrays for a network, and records of what was done to the data.
+
+Knows nothing of graphs, networks or training; Polars is loaded when a table is first touched.
+"""
+
+from __future__ import annotations
+
+from saltus.data.normalise import Scaler
+from saltus.data.read import Table, read_table
+from saltus.data.records import Change
+from saltus.data.schema import Schema, infer_schema
+from saltus.data.split import split_rows
+from saltus.data.table import EncodedTable, TableEncoder, TableReport
+
+__all__ = [
+    "Change", "EncodedTable", "Scaler", "Schema", "Table", "TableEncoder", "TableReport", "infer_schema", "read_table", "split_rows",
+]  # fmt: skip

@@ -1,0 +1,375 @@
+"""Turns one clean column into what a network takes: numbers, and category codes; one encoder a kind; between `column` and `table`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from saltus.data.column import ColumnPlan, ParsedColumn
+from saltus.data.lazy import LazyModule
+from saltus.data.normalise import Scaler
+from saltus.data.records import Change, counted
+from saltus.data.spelling import CategoryRule, keys_of
+from saltus.data.text import hashed_counts
+
+if TYPE_CHECKING:
+    import polars as pl
+else:
+    pl = LazyModule("polars")
+
+_DAY = 86_400_000_000  # microseconds
+_WORDS_FOR_WORDS = 2.5
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """Choices for all columns: see `TableEncoder`."""
+
+    max_categories: int = 1000
+    rare_share: float = 0.0005
+    text_width: int = 128
+
+
+@dataclass
+class Features:
+    """What one column becomes.
+
+    Attributes:
+        numbers: name -> float array (N,), or (N, W) for W features of one name.
+        categories: name -> int32 codes (N,) and the number of codes there are.
+    """
+
+    numbers: dict[str, np.ndarray] = field(default_factory=dict)
+    categories: dict[str, tuple[np.ndarray, int]] = field(default_factory=dict)
+
+
+class Encoder(Protocol):
+    """A fitted encoder of one column."""
+
+    plan: ColumnPlan
+
+    def encode(self, column: ParsedColumn) -> Features: ...
+    def treatment(self) -> str: ...
+    def to_config(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class NumberEncoder:
+    """Rescales a number; a missing one becomes the training median, beside a column that says so.
+
+    Attributes:
+        plan: how the column is read.
+        scaler: the fitted rescaling.
+        fill: what a missing value is replaced by, in the column's own unit.
+        indicator: the training rows had missing values, so a 0/1 column tells where they are.
+        varies: the training rows had more than one value.
+    """
+
+    plan: ColumnPlan
+    scaler: Scaler
+    fill: float
+    indicator: bool
+    varies: bool = True
+
+    @classmethod
+    def fit(
+        cls, column: ParsedColumn, options: EncodeOptions, scaler: str
+    ) -> tuple[NumberEncoder, list[Change]]:
+        known = column.values[~column.missing]
+        fill = float(np.median(known)) if len(known) else 0.0
+        if column.plan.kind == "boolean":
+            fill = round(fill)
+        kind = scaler or ("none" if column.plan.kind == "boolean" else "auto")
+        varies = bool(len(known)) and float(known.min()) != float(known.max())
+        indicator = len(known) < len(column.values)
+        changes = []
+        if indicator:
+            count = len(column.values) - len(known)
+            text = f"{counted(count, 'missing value')} replaced by the median {fill:.6g}, and marked in a column of their own"
+            changes.append(Change(column.plan.name, "imputed", count, text))
+        return cls(column.plan, Scaler.fit(known, kind), float(fill), indicator, varies), changes
+
+    def encode(self, column: ParsedColumn) -> Features:
+        gone, name = column.missing, self.plan.name
+        numbers = {}
+        if self.varies:
+            numbers[name] = self.scaler.apply(np.where(gone, self.fill, column.values))
+        if self.indicator:
+            numbers[f"{name} (missing)"] = gone
+        return Features(numbers)
+
+    def treatment(self) -> str:
+        how = "as it is" if self.scaler.kind == "none" else self.scaler.kind
+        why = f" ({self.scaler.reason})" if self.scaler.reason else ""
+        return f"{how}{why}" + (", missing marked" if self.indicator else "")
+
+    def to_config(self) -> dict[str, Any]:
+        return {
+            "plan": self.plan.to_config(), "scaler": self.scaler.to_config(), "fill": self.fill,
+            "indicator": self.indicator, "varies": self.varies,
+        }  # fmt: skip
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> NumberEncoder:
+        return cls(
+            **{
+                **config,
+                "plan": ColumnPlan.from_config(config["plan"]),
+                "scaler": Scaler.from_config(config["scaler"]),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class CategoryEncoder:
+    """Numbers the categories: 0 is unseen or rare, then the known ones from the most frequent on, then missing.
+
+    Attributes:
+        plan: how the column is read.
+        labels: the known categories; label i has code i + 1.
+        has_missing: missing has a code of its own, the last one; without it a missing value has code 0.
+    """
+
+    plan: ColumnPlan
+    labels: tuple[str, ...]
+    has_missing: bool
+
+    @property
+    def cardinality(self) -> int:
+        return 1 + len(self.labels) + self.has_missing
+
+    @property
+    def _rule(self) -> CategoryRule:
+        return self.plan.rule if isinstance(self.plan.rule, CategoryRule) else CategoryRule()
+
+    @classmethod
+    def fit(
+        cls, column: ParsedColumn, options: EncodeOptions, scaler: str
+    ) -> tuple[CategoryEncoder, list[Change]]:
+        assert column.words is not None  # categories are read into words
+        counts = np.bincount(column.values[column.values >= 0], minlength=len(column.words))
+        order = np.lexsort((np.arange(len(counts)), -counts))
+        order = order[counts[order] > 0]
+        least = options.rare_share * len(column.values)
+        common = order[counts[order] >= least][: options.max_categories]
+        rare = order[len(common) :]
+        changes = []
+        if len(rare):
+            rows = int(counts[rare].sum())
+            text = f"{counted(len(rare), 'rare category', 'rare categories')} ({counted(rows, 'row')}) read as one with the unseen"
+            shown = tuple(repr(word) for word in column.words.gather(rare[:3].tolist()).to_list())
+            changes.append(Change(column.plan.name, "rare", len(rare), text, shown))
+        labels = tuple(column.words.gather(common.tolist()).to_list())
+        return cls(column.plan, labels, bool(column.missing.any())), changes
+
+    def encode(self, column: ParsedColumn) -> Features:
+        codes = self.codes(column)
+        return Features(categories={self.plan.name: (codes, self.cardinality)})
+
+    def codes(self, column: ParsedColumn) -> np.ndarray:
+        """int32 (N,) codes of a column read by this encoder's plan."""
+        assert column.words is not None
+        known = keys_of(pl.Series(self.labels, dtype=pl.String), self._rule)
+        words = keys_of(column.words, self._rule)
+        places = np.zeros(len(words) + 1, np.int32)
+        if len(known) and len(words):
+            new = pl.Series(np.arange(1, len(known) + 1, dtype=np.int32))
+            places[:-1] = words.replace_strict(known, new, default=0, return_dtype=pl.Int32).to_numpy()
+        places[-1] = self.cardinality - 1 if self.has_missing else 0
+        return places[column.values]
+
+    def treatment(self) -> str:
+        missing = " and missing" if self.has_missing else ""
+        why = f" ({self.plan.reason})" if self.plan.reason else ""
+        return f"embedded, {counted(len(self.labels), 'category', 'categories')}{missing}{why}"
+
+    def to_config(self) -> dict[str, Any]:
+        return {"plan": self.plan.to_config(), "labels": list(self.labels), "has_missing": self.has_missing}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> CategoryEncoder:
+        return cls(ColumnPlan.from_config(config["plan"]), tuple(config["labels"]), config["has_missing"])
+
+
+@dataclass(frozen=True)
+class DateEncoder:
+    """Expands a date into elapsed time, year, month, day of the week, place in the year, and time of day where there is one.
+
+    Attributes:
+        plan: how the column is read.
+        origin: the earliest training date, microseconds since 1970.
+        fill: the median training date, which stands in for a missing one.
+        parts: the features that vary over the training rows, in order.
+        scalers: the fitted rescaling of those parts that are plain numbers.
+        indicator: the training rows had missing values.
+    """
+
+    plan: ColumnPlan
+    origin: int
+    fill: int
+    parts: tuple[str, ...]
+    scalers: dict[str, Scaler]
+    indicator: bool
+
+    @classmethod
+    def fit(
+        cls, column: ParsedColumn, options: EncodeOptions, scaler: str
+    ) -> tuple[DateEncoder, list[Change]]:
+        known = column.values[~column.missing].view(np.int64)
+        origin = int(known.min()) if len(known) else 0
+        fill = int(np.sort(known)[len(known) // 2]) if len(known) else 0
+        clock = column.plan.kind == "time"
+        values = _date_parts(known, origin)
+        timed = bool((known % _DAY).any())
+        wanted = [part for part in values if (timed if part.startswith("hour") else not clock)]
+        parts = tuple(part for part in wanted if len(known) and float(np.ptp(values[part])) > 1e-9)
+        scalers = {
+            part: Scaler.fit(values[part], scaler or "standard")
+            for part in parts
+            if part in ("elapsed", "year", "hour")
+        }
+        indicator = len(known) < len(column.values)
+        changes = (
+            [Change(column.plan.name, "expanded", len(parts), f"expanded into {', '.join(parts)}")]
+            if parts
+            else []
+        )
+        return cls(column.plan, origin, fill, parts, scalers, indicator), changes
+
+    def encode(self, column: ParsedColumn) -> Features:
+        gone, name, features = column.missing, self.plan.name, Features()
+        values = _date_parts(np.where(gone, self.fill, column.values.view(np.int64)), self.origin)
+        for part in self.parts:
+            if part in _CALENDAR:
+                features.categories[f"{name}: {part}"] = (
+                    np.where(gone, 0, values[part]).astype(np.int32),
+                    _CALENDAR[part] + 1,
+                )
+            else:
+                scaled = (
+                    self.scalers[part].apply(values[part])
+                    if part in self.scalers
+                    else np.where(gone, 0.0, values[part])
+                )
+                features.numbers[f"{name}: {part}"] = scaled
+        if self.indicator:
+            features.numbers[f"{name} (missing)"] = gone
+        return features
+
+    def treatment(self) -> str:
+        return f"expanded into {', '.join(self.parts) or 'nothing'}" + (
+            ", missing marked" if self.indicator else ""
+        )
+
+    def to_config(self) -> dict[str, Any]:
+        return {
+            "plan": self.plan.to_config(), "origin": self.origin, "fill": self.fill, "parts": list(self.parts),
+            "scalers": {part: scaler.to_config() for part, scaler in self.scalers.items()}, "indicator": self.indicator,
+        }  # fmt: skip
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> DateEncoder:
+        scalers = {part: Scaler.from_config(scaler) for part, scaler in config["scalers"].items()}
+        return cls(
+            **{
+                **config,
+                "plan": ColumnPlan.from_config(config["plan"]),
+                "parts": tuple(config["parts"]),
+                "scalers": scalers,
+            }
+        )
+
+
+_CALENDAR = {"month": 12, "day of week": 7}  # parts that are categories, code 0 being missing
+
+
+def _date_parts(micros: np.ndarray, origin: int) -> dict[str, np.ndarray]:
+    """The calendar parts of times (N,), microseconds since 1970; months and days of the week (Monday first) count from 1."""
+    times = micros.astype("datetime64[us]")
+    days, months, years = (times.astype(f"datetime64[{unit}]") for unit in "DMY")
+    place = 2 * np.pi * (days - years.astype("datetime64[D]")).astype(np.int64) / 365.25
+    hour = (micros % _DAY) / (_DAY / 24)
+    turn = 2 * np.pi * hour / 24
+    return {
+        "elapsed": (micros - origin) / _DAY, "year": years.astype(np.int64) + 1970.0,
+        "month": months.astype(np.int64) % 12 + 1, "day of week": (days.astype(np.int64) + 3) % 7 + 1,
+        "day of year sin": np.sin(place), "day of year cos": np.cos(place),
+        "hour": hour, "hour sin": np.sin(turn), "hour cos": np.cos(turn),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """Hashes a text into a fixed number of features.
+
+    Attributes:
+        plan: how the column is read.
+        width: features a text.
+        grams: counts groups of three letters, for texts of one or two words; else words.
+        indicator: the training rows had missing values.
+    """
+
+    plan: ColumnPlan
+    width: int
+    grams: bool
+    indicator: bool
+
+    @classmethod
+    def fit(
+        cls, column: ParsedColumn, options: EncodeOptions, scaler: str
+    ) -> tuple[TextEncoder, list[Change]]:
+        assert column.words is not None
+        spaces = column.words.str.count_matches(r"\s+").mean()
+        grams = 1.0 + (float(spaces) if isinstance(spaces, int | float) else 0.0) < _WORDS_FOR_WORDS
+        what = "groups of three letters" if grams else "words"
+        text = f"free text read as {what} hashed into {options.text_width} features; text_width= changes the limit"
+        made = cls(column.plan, options.text_width, grams, bool(column.missing.any()))
+        return made, [Change(column.plan.name, "hashed", options.text_width, text)]
+
+    def encode(self, column: ParsedColumn) -> Features:
+        assert column.words is not None
+        table = hashed_counts(column.words, self.width, grams=self.grams)
+        rows = np.concatenate([table, np.zeros((1, self.width), np.float32)])[column.values]
+        numbers = {f"{self.plan.name} (text)": rows}
+        if self.indicator:
+            numbers[f"{self.plan.name} (missing)"] = column.missing
+        return Features(numbers)
+
+    def treatment(self) -> str:
+        return f"{'letter groups' if self.grams else 'words'} hashed into {self.width}" + (
+            ", missing marked" if self.indicator else ""
+        )
+
+    def to_config(self) -> dict[str, Any]:
+        return {
+            "plan": self.plan.to_config(),
+            "width": self.width,
+            "grams": self.grams,
+            "indicator": self.indicator,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> TextEncoder:
+        return cls(**{**config, "plan": ColumnPlan.from_config(config["plan"])})
+
+
+_ENCODERS: dict[str, Any] = {
+    "number": NumberEncoder, "boolean": NumberEncoder, "category": CategoryEncoder,
+    "date": DateEncoder, "time": DateEncoder, "text": TextEncoder,
+}  # fmt: skip
+
+
+def fit_encoder(
+    column: ParsedColumn, options: EncodeOptions, scaler: str = ""
+) -> tuple[Encoder, list[Change]]:
+    """Fit the encoder of a column's kind to its training rows; `scaler` names a rescaling in place of the chosen one."""
+    made: tuple[Encoder, list[Change]] = _ENCODERS[column.plan.kind].fit(column, options, scaler)
+    return made
+
+
+def encoder_from_config(config: dict[str, Any]) -> Encoder:
+    """The encoder that its `to_config` wrote."""
+    made: Encoder = _ENCODERS[config["plan"]["kind"]].from_config(config)
+    return made
