@@ -126,6 +126,9 @@ class _Linker:
         llvm = _llvm()
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
+        return self.address(symbol)
+
+    def address(self, symbol: str) -> int:
         return int(self._engine.get_function_address(symbol))
 
 
@@ -187,3 +190,9 @@ def load(symbol: str, code: bytes) -> int:
     """Address of the function `symbol` of an object, placed in executable memory."""
     with _lock:
         return _linker().load(code, symbol)
+
+
+def address(symbol: str) -> int:
+    """Address of another function of an object that was loaded."""
+    with _lock:
+        return _linker().address(symbol)

@@ -1,0 +1,238 @@
+"""The native engine's front: graph to program. Plans, compiles what is not in the store, lays out the tables, runs."""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from saltus.backend.cpu import compile as machine
+from saltus.backend.cpu import kernels as native
+from saltus.backend.cpu import runtime
+from saltus.base import settings
+from saltus.ir.node import Node
+from saltus.schedule.plan import Kernel, Launch, LoopBegin, LoopEnd, Phase, Place, Plan, make_plan
+
+Array = np.ndarray[Any, Any]
+ALONE = 150_000  # cycles of all work below which waking helpers costs more than they bring
+PARALLEL_COMPILE = 3  # kernels to compile from which two threads pay
+
+
+_addresses: dict[str, int] = {}
+_addresses_lock = threading.Lock()
+
+
+def function_addresses(kernels: Sequence[Kernel]) -> list[int]:
+    """Machine code of kernels: from this process, from the store, or compiled now, side by side."""
+    bits = machine.vector_bits()
+    fixed = [native.fixed_address(k) for k in kernels]
+    keys = [k.key() if f is None else "" for k, f in zip(kernels, fixed, strict=True)]
+    with _addresses_lock:
+        missing = {key: k for key, k in zip(keys, kernels, strict=True) if key and key not in _addresses}
+        fresh: list[tuple[str, str, Kernel]] = []
+        for key, kernel in missing.items():
+            symbol = machine.symbol_of(key)
+            code = machine.read_stored(symbol)
+            if code is None:
+                fresh.append((key, symbol, kernel))
+            else:
+                _addresses[key] = machine.load(symbol, code)
+
+        def build(job: tuple[str, str, Kernel]) -> bytes:
+            return machine.object_code(native.emit(job[2], job[1], bits))
+
+        if len(fresh) >= PARALLEL_COMPILE and settings.threads() > 1:
+            with ThreadPoolExecutor(min(settings.threads(), 8)) as threads:
+                codes = list(threads.map(build, fresh))
+        else:
+            codes = [build(job) for job in fresh]
+        for (key, symbol, _), code in zip(fresh, codes, strict=True):
+            machine.write_stored(symbol, code)
+            _addresses[key] = machine.load(symbol, code)
+        return [_addresses[key] if f is None else f for key, f in zip(keys, fixed, strict=True)]
+
+
+def aligned(nbytes: int, align: int = 64) -> Array:
+    """Zeroed bytes starting at a multiple of `align`."""
+    raw = np.zeros(nbytes + align, np.uint8)
+    shift = -raw.ctypes.data % align
+    return raw[shift : shift + nbytes]
+
+
+class NativeProgram:
+    """A planned and compiled graph. Calls are serialised: the program owns its arena."""
+
+    def __init__(self, plan: Plan, groups: list[str], name: str, results: Sequence[Node]) -> None:
+        self.plan, self.groups, self.name = plan, groups, name
+        self._lock = threading.Lock()
+        self._results = [(r.shape, r.dtype.numpy) for r in results]
+        launches = plan.launches()
+        functions = function_addresses([x.kernel for x in launches])
+        workers = settings.threads()
+        self._arena = aligned(plan.arena)
+        self._scratch_bytes = -(-plan.scratch // 64) * 64 + 64
+        self._scratch = aligned(self._scratch_bytes * workers)
+        self._tables(launches, functions)
+        self.alone = sum(x.kernel.flops / 8 + x.kernel.nbytes / 8 for x in launches) * self._repeats() < ALONE
+        self._failure: list[BaseException] = []
+        self._hosts = [x.kernel for x in launches if isinstance(x.kernel, native.HostKernel)]
+
+    def _repeats(self) -> int:
+        return math.prod(s.length for s in self.plan.steps if isinstance(s, LoopBegin))
+
+    def _tables(self, launches: list[Launch], functions: list[int]) -> None:
+        """Arguments of all launches in one block, and the tables of runtime.py."""
+        external = {node: k for k, node in enumerate([*self.plan.inputs, *self.plan.outputs])}
+        total = sum(len(x.words) for x in launches)
+        moving = sum(len(p.moves) for x in launches for _, p in x.pointers)
+        words = np.zeros(total + moving + 8, np.int64)
+        base = words.ctypes.data
+        arena = self._arena.ctypes.data
+        dynamic: list[tuple[int, int, int]] = []  # (word, external, offset)
+        patches: dict[int, list[list[int]]] = {}
+        starts, at = [], 0
+        extra = total
+        for x in launches:
+            starts.append(at)
+            words[at : at + len(x.words)] = x.words
+            for slot, place in x.pointers:
+                word = at + slot
+                chain = [word]
+                for _ in place.moves:
+                    chain.append(extra)
+                    extra += 1
+                # chain[-1] holds the address before any loop moves it; each loop writes the next one
+                for (loop, step), target, source in zip(place.moves, reversed(chain[:-1]), reversed(chain[1:]), strict=True):
+                    patches.setdefault(loop, []).append([base + 8 * target, base + 8 * source, step, 0])
+                first = chain[-1]
+                if place.root in external:
+                    dynamic.append((first, external[place.root], place.offset))
+                else:
+                    words[first] = arena + self.plan.offsets[place.root] + place.offset
+            at += len(x.words)
+        self._words = words
+        self._dynamic_words = np.array([d[0] for d in dynamic], np.int64)
+        self._dynamic_external = np.array([d[1] for d in dynamic], np.int64)
+        self._dynamic_offset = np.array([d[2] for d in dynamic], np.int64)
+        phases: list[list[int]] = []
+        rows = []
+        begins: dict[int, tuple[int, LoopBegin]] = {}
+        ends: dict[int, int] = {}
+        index = 0
+        for s in self.plan.steps:
+            if isinstance(s, Phase):
+                count = len(s.launches)
+                phases.append([0, index, count, sum(x.chunks for x in s.launches)])
+                for x in s.launches:
+                    rows.append([functions[index], base + 8 * starts[index], x.chunks, 0])
+                    index += 1
+            elif isinstance(s, LoopBegin):
+                begins[s.loop] = (len(phases), s)
+                phases.append([1, s.loop, 0, 0])
+            elif isinstance(s, LoopEnd):
+                ends[s.loop] = len(phases)
+                phases.append([2, s.loop, 0, 0])
+        self._patches = {k: np.array(v, np.int64) for k, v in patches.items()}
+        loops = np.zeros((max(self.plan.loops, 1), 8), np.int64)
+        for k, (where, begin) in begins.items():
+            table = self._patches.get(k)
+            loops[k] = [0, begin.length, int(begin.reverse), where + 1, ends[k] + 1, 0 if table is None else table.ctypes.data, 0 if table is None else len(table), 0]
+        self._phase_table = np.array(phases or [[0, 0, 0, 0]], np.int64)
+        self._launch_table = np.array(rows or [[0, 0, 0, 0]], np.int64)
+        self._loop_table = loops
+        raw = aligned(8 * runtime.STATE_WORDS)
+        state = raw.view(np.int64)
+        state[runtime.CLAIM] = runtime.END << 32
+        state[runtime.PHASES] = self._phase_table.ctypes.data
+        state[runtime.LAUNCHES] = self._launch_table.ctypes.data
+        state[runtime.LOOPS] = self._loop_table.ctypes.data
+        state[runtime.SCRATCH] = self._scratch.ctypes.data
+        state[runtime.SCRATCH_BYTES] = self._scratch_bytes
+        state[runtime.COUNT] = len(phases)
+        self._state = state
+
+    def __call__(self, arrays: Sequence[Array]) -> list[Array]:
+        """Run once: arrays in C order, one an input; donated ones are overwritten and returned."""
+        aliases = self.plan.aliases
+        outputs = [
+            arrays[aliases[k]] if k in aliases else np.empty(shape, dtype) for k, (shape, dtype) in enumerate(self._results)
+        ]
+        addresses = [a.__array_interface__["data"][0] for a in (*arrays, *outputs)]
+        with self._lock:
+            if len(addresses):
+                self._words[self._dynamic_words] = np.array(addresses, np.int64)[self._dynamic_external] + self._dynamic_offset
+            self._state[runtime.ABORT] = 0
+            for host in self._hosts:
+                host.listen(self._failed)
+            runtime.run(self._state, self, alone=self.alone)
+            if self._failure:
+                error, self._failure = self._failure[0], []
+                raise error
+        return outputs
+
+    def _failed(self, error: BaseException) -> None:
+        """A host call raised: the program stops at the end of the phase, and the caller gets the error."""
+        self._failure.append(error)
+        self._state[runtime.ABORT] = 1
+
+    def explain(self) -> str:
+        """Kernels in order with chunks, bytes, flops, and why each begins where it does."""
+        lines = [f"{self.name}: arena {self.plan.arena:,} bytes, {len(self.plan.launches())} kernels, {'one thread' if self.alone else 'all threads'}"]
+        depth = 0
+        for s in self.plan.steps:
+            depth -= isinstance(s, LoopEnd)
+            pad = "  " * (depth + 1)
+            if isinstance(s, Phase):
+                for x in s.launches:
+                    k = x.kernel
+                    lines.append(f"{pad}{k.label:<40} {x.chunks:>5} chunks {k.nbytes:>12,} bytes {k.flops:>14,} flops  {k.why}")
+            elif isinstance(s, LoopBegin):
+                lines.append(f"{pad}loop of {s.length} steps")
+                depth += 1
+        return "\n".join(lines)
+
+
+def _show(plan: Plan, groups: list[str], name: str, outputs: Sequence[Node]) -> None:
+    """Print the stages SALTUS_SHOW asks for."""
+    stages = settings.show()
+    if not stages:
+        return
+    out = sys.stderr
+    if "graph" in stages:
+        from saltus.ir.show import show_graph
+
+        print(f"--- graph of {name}\n{show_graph(outputs)}", file=out)
+    if "groups" in stages:
+        print(f"--- groups of {name}", *groups, sep="\n", file=out)
+    bits = machine.vector_bits()
+    seen = set()
+    for x in plan.launches():
+        key = x.kernel.key()
+        if key in seen or isinstance(x.kernel, native.HostKernel):
+            continue
+        seen.add(key)
+        if "loops" in stages:
+            print(f"--- loops\n{x.kernel.show()}", file=out)
+        if stages & {"llvm", "asm"}:
+            text = native.emit(x.kernel, machine.symbol_of(key), bits)
+            if "llvm" in stages:
+                print(f"--- llvm of {x.kernel.label}\n{text}", file=out)
+            if "asm" in stages:
+                print(f"--- asm of {x.kernel.label}\n{machine.assembly(text)}", file=out)
+    if "plan" in stages:
+        print(f"--- plan of {name}\n{plan.show()}", file=out)
+
+
+def compile_graph(inputs: tuple[Node, ...], outputs: tuple[Node, ...], *, donate: tuple[int, ...], name: str) -> NativeProgram:
+    """See backend.base.compile_graph."""
+    plan, groups = make_plan(inputs, outputs, donate, native.NativeTarget(machine.vector_bits()))
+    _show(plan, groups, name, outputs)
+    return NativeProgram(plan, groups, name, outputs)
+
+
+__all__ = ["NativeProgram", "Place", "compile_graph"]

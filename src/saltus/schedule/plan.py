@@ -1,0 +1,447 @@
+"""Groups to a plan: which kernels run in which order, what may run side by side, and where every buffer lies.
+
+A plan is a flat list of steps. A `Phase` holds launches that are independent of each other; a phase ends when all its chunks are done.
+`LoopBegin` and `LoopEnd` enclose the steps of a scan. Buffers are placed in one arena by lifetime; updates happen in place where
+every other reader of the old value can run first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from saltus.ir.node import Node, placeholder
+from saltus.ir.spec import Kind
+from saltus.schedule.fuse import Fuser, Group, Store, describe
+from saltus.schedule.loops import Access, Item, LoopKernel, Write, loop_kernels
+from saltus.schedule.view import View, identity
+
+ALIGN = 64
+
+
+class Kernel(Protocol):
+    """What a launch runs; `key` is everything its machine code depends on."""
+
+    label: str
+    why: str
+    temporaries: list[Node]
+    scratch: int
+
+    def key(self) -> str: ...
+
+    def words(self) -> tuple[list[int], list[tuple[int, Node, int]], int]:
+        """Argument words, (word, buffer, byte offset) of each pointer among them, and the number of chunks."""
+        ...
+
+    def show(self) -> str: ...
+
+    @property
+    def flops(self) -> int: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+
+class Target(Protocol):
+    """The part of planning that depends on the instruction set."""
+
+    def kernels(self, fuser: Fuser, group: Group, label: str) -> list[list[Kernel]]:
+        """The stages of a contraction, scatter, cumulative or host group; kernels of a stage are independent."""
+        ...
+
+
+@dataclass(eq=False)
+class Place:
+    """Where a buffer lies: in another buffer, moving with the steps of loops, or in a memory of its own.
+
+    Attributes:
+        root: the node whose memory it is (itself, unless it is part of another).
+        offset: bytes from the root's start.
+        moves: (loop, bytes a step) for each loop it moves with, outermost first.
+    """
+
+    root: Node
+    offset: int = 0
+    moves: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(eq=False)
+class Launch:
+    kernel: Kernel
+    words: list[int]
+    pointers: list[tuple[int, Place]]
+    chunks: int
+
+
+@dataclass(eq=False)
+class Phase:
+    launches: list[Launch] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class LoopBegin:
+    loop: int
+    length: int
+    reverse: bool
+
+
+@dataclass(eq=False)
+class LoopEnd:
+    loop: int
+
+
+@dataclass(eq=False)
+class Plan:
+    """Everything a program does.
+
+    Attributes:
+        steps: phases and loop marks in order.
+        external: nodes whose memory is given at each call: inputs, then outputs.
+        offsets: byte offset in the arena of every other root.
+        arena: bytes of the arena.
+        scratch: bytes of private memory a worker needs.
+        aliases: output number -> input number whose memory it takes over.
+    """
+
+    steps: list[Phase | LoopBegin | LoopEnd]
+    inputs: list[Node]
+    outputs: list[Node]
+    offsets: dict[Node, int]
+    arena: int
+    scratch: int
+    aliases: dict[int, int]
+    loops: int
+
+    def launches(self) -> list[Launch]:
+        return [launch for s in self.steps if isinstance(s, Phase) for launch in s.launches]
+
+    def show(self) -> str:
+        """The plan in readable form."""
+        lines = [f"arena {self.arena} bytes, scratch {self.scratch} bytes a worker"]
+        depth = 0
+        for s in self.steps:
+            if isinstance(s, LoopEnd):
+                depth -= 1
+            pad = "  " * depth
+            if isinstance(s, Phase):
+                lines.append(f"{pad}phase")
+                lines += [f"{pad}  {x.kernel.label}: {x.chunks} chunks, {x.kernel.nbytes} bytes, {x.kernel.flops} flops" for x in s.launches]
+            elif isinstance(s, LoopBegin):
+                lines.append(f"{pad}loop {s.loop}: {s.length} steps{', reversed' if s.reverse else ''}")
+                depth += 1
+        for node, at in sorted(self.offsets.items(), key=lambda kv: kv[1]):
+            lines.append(f"  {at:>10} {node.nbytes:>10} bytes  {node}")
+        return "\n".join(lines)
+
+
+@dataclass(eq=False)
+class _Task:
+    """Kernels to run together, or a loop; `after` are tasks that must be done first."""
+
+    kernels: list[Kernel]
+    after: set[int]
+    loop: list[Phase | LoopBegin | LoopEnd] | None = None
+
+
+class Planner:
+    """Plans one program; scans are planned inside it, in the same arena."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.places: dict[Node, Place] = {}
+        self.roots: dict[Node, list[int]] = {}  # root -> [first step, last step] where it is used
+        self.fixed: set[Node] = set()
+        self.loops = 0
+        self.scratch = 0
+        self.count = 0
+        self.groups: list[str] = []
+
+    # --- a block: the program, or the body of a scan ------------------------------------------------------------
+    def block(self, outputs: Sequence[Node], given: Sequence[Node], targets: Sequence[Place | None], reuse: dict[int, Node]) -> list[Phase | LoopBegin | LoopEnd]:
+        """Steps that compute outputs into places.
+
+        Args:
+            outputs: nodes to compute.
+            given: nodes that have places already.
+            targets: where each output must end up (None: anywhere).
+            reuse: output number -> given node whose memory it should take over, in place if that is possible.
+        """
+        fuser = Fuser(outputs, given)
+        groups = fuser.run()
+        self.groups += [f"{describe(g)} {list(g.domain)}: {g.why}" for g in groups]
+        copies: list[tuple[Node, Place, Node | None]] = []  # (value, destination, old value that must have been read)
+        taken: set[Node] = set()
+        for number, (node, target) in enumerate(zip(outputs, targets, strict=True)):
+            if target is None:
+                continue
+            old = reuse.get(number)
+            own = node not in fuser.given and node not in taken and node in fuser.writers
+            if own and (old is None or self._take_over(fuser, node, old)):
+                self.places[node] = target
+                taken.add(node)
+            else:
+                copies.append((node, target, old))
+        self._hold_back(groups, fuser, outputs, reuse, taken)
+        tasks, last = self._tasks(fuser, groups)
+        self._copies(fuser, groups, copies, tasks, last)
+        return self._phases(tasks)
+
+    def _take_over(self, fuser: Fuser, node: Node, old: Node) -> bool:
+        """Whether a new value may be written over an old one: its writer reads the old one only at the element it writes,
+        and every other reader can run before."""
+        writers = fuser.writers[node]
+        if len(writers) != 1 or old.shape != node.shape or old.dtype is not node.dtype:
+            return False
+        writer = writers[0]
+        if writer.kind == "scan":  # the loop's state may live where its start was, if nothing else of the loop reads that
+            assert writer.core is not None
+            used = [i for i, s in enumerate(writer.core.src) if fuser.view_of(s).base is old]  # type: ignore[union-attr]
+            if used != [node.attr("index")]:
+                return False
+        elif writer.kind not in ("loop", "contract") or writer.reduced:
+            if old in writer.reads:
+                return False
+        elif not self._same_index(fuser, writer, node, old):
+            return False
+        return all(not r.before & writer.bit for r in self._readers(fuser, old, writer))
+
+    def _same_index(self, fuser: Fuser, writer: Group, node: Node, old: Node) -> bool:
+        """Whether a kernel reads the old value only at the element where it writes the new one."""
+        store = writer.made(node)
+        if store is None:
+            return False
+        if writer.core is not None and any(fuser.view_of(s).base is old for s in writer.core.src):  # type: ignore[union-attr]
+            return False
+        for s in writer.stores:
+            if s.value is writer.core:
+                continue
+            for leaf, at in fuser.leaves(s.value, identity(s.value.shape), top=s.value is s.target):
+                if leaf is old and (at is None or at != identity(old.shape) or s.value.shape != node.shape):
+                    return False
+        return True
+
+    def _readers(self, fuser: Fuser, node: Node, without: Group) -> list[Group]:
+        return [g for g in fuser.groups if g.stores and g is not without and node in g.reads]
+
+    def _hold_back(self, groups: list[Group], fuser: Fuser, outputs: Sequence[Node], reuse: dict[int, Node], taken: set[Node]) -> None:
+        """Make writers in place wait for the readers of the old value; give the plan up where that closes a circle."""
+        for number, old in reuse.items():
+            node = outputs[number]
+            if node not in taken:
+                continue
+            writer = fuser.writers[node][0]
+            for reader in self._readers(fuser, old, writer):
+                writer.before |= reader.before | reader.bit
+                for other in fuser.groups:
+                    if other.before & writer.bit:
+                        other.before |= writer.before
+        for g in groups:
+            if g.before & g.bit:
+                raise AssertionError("an update in place would wait for itself")
+
+    def _tasks(self, fuser: Fuser, groups: list[Group]) -> tuple[list[_Task], dict[int, int]]:
+        tasks: list[_Task] = []
+        last: dict[int, int] = {}  # group -> its final task
+        for group in sorted(groups, key=lambda g: (g.before.bit_count(), g.number)):
+            after = {last[n] for n in last if group.before >> n & 1}
+            self.count += 1
+            label = f"{self.count}.{'+'.join(_names(group))}"
+            if group.kind == "scan":
+                tasks.append(_Task([], after, loop=self._scan(fuser, group)))
+            else:
+                stages = [[k] for k in loop_kernels(fuser, group, label)] if group.kind == "loop" else self.target.kernels(fuser, group, label)
+                for k, stage in enumerate(stages):
+                    tasks.append(_Task(list(stage), after if k == 0 else {len(tasks) - 1}))
+            last[group.number] = len(tasks) - 1
+        return tasks, last
+
+    def _copies(self, fuser: Fuser, groups: list[Group], copies: list[tuple[Node, Place, Node | None]], tasks: list[_Task], last: dict[int, int]) -> None:
+        """Outputs that could not be written where they belong are copied there at the end."""
+        if not copies:
+            return
+        done = set(range(len(tasks)))
+        moved = [(node, target) for node, target, _ in copies]
+        overwritten = {target.root for _, target in moved}
+        staged = []
+        for node, target in moved:
+            if self._place(node).root in overwritten and node in fuser.given:  # a swap: through a temporary
+                temporary = placeholder(node.shape, node.dtype)
+                tasks.append(_Task([copy_kernel(node, temporary, "copy")], set(done)))
+                staged.append((temporary, target))
+            else:
+                staged.append((node, target))
+        before = set(range(len(tasks)))
+        for node, target in staged:
+            destination = placeholder(node.shape, node.dtype)
+            self.places[destination] = target
+            tasks.append(_Task([copy_kernel(node, destination, "copy")], set(before)))
+
+    def _place(self, node: Node) -> Place:
+        if node not in self.places:
+            self.places[node] = Place(node)
+        return self.places[node]
+
+    def _phases(self, tasks: list[_Task]) -> list[Phase | LoopBegin | LoopEnd]:
+        """Tasks by depth: what does not depend on each other shares a phase."""
+        depth: list[int] = []
+        for task in tasks:
+            depth.append(1 + max((depth[a] for a in task.after), default=-1))
+        # a loop gets a depth of its own, so that its steps stay together
+        steps: list[Phase | LoopBegin | LoopEnd] = []
+        for level in range(max(depth, default=-1) + 1):
+            here = [t for t, d in zip(tasks, depth, strict=True) if d == level]
+            phase = Phase()
+            for task in here:
+                for kernel in task.kernels:
+                    words, pointers, chunks = kernel.words()
+                    self.scratch = max(self.scratch, kernel.scratch)
+                    if chunks:
+                        phase.launches.append(Launch(kernel, words, [(slot, self._moved(node, offset)) for slot, node, offset in pointers], chunks))
+            if phase.launches:
+                steps.append(phase)
+            for task in here:
+                if task.loop is not None:
+                    steps.extend(task.loop)
+        return steps
+
+    def _moved(self, node: Node, offset: int) -> Place:
+        place = self._place(node)
+        return Place(place.root, place.offset + offset, place.moves)
+
+    # --- scans --------------------------------------------------------------------------------------------------
+    def _scan(self, fuser: Fuser, group: Group) -> list[Phase | LoopBegin | LoopEnd]:
+        node = group.core
+        assert node is not None
+        body, length, carry, xs = node.attr("body"), node.attr("length"), node.attr("carry"), node.attr("xs")
+        loop = self.loops
+        self.loops += 1
+        stored = {s.value.attr("index"): s.value for s in group.stores}
+        results = [stored.get(i) or placeholder(shape, dtype) for i, (shape, dtype) in enumerate(node.parts)]
+        begin: list[Phase | LoopBegin | LoopEnd] = []
+        phase = Phase()
+        for i, parameter in enumerate(body.inputs):
+            view = fuser.view_of(node.src[i])
+            assert view is not None and view.dense
+            source = self._moved(view.base, view.offset * node.src[i].dtype.itemsize)
+            if i < carry:
+                home = self._place(results[i])
+                self.places[parameter] = home
+                if (home.root, home.offset, home.moves) != (source.root, source.offset, source.moves):
+                    kernel = copy_kernel(view.base, results[i], "carry", offset=view.offset)
+                    words, pointers, chunks = kernel.words()
+                    if chunks:
+                        phase.launches.append(Launch(kernel, words, [(s, self._moved(n, o)) for s, n, o in pointers], chunks))
+            elif i < carry + xs:
+                self.places[parameter] = Place(source.root, source.offset, (*source.moves, (loop, parameter.nbytes)))
+            else:
+                self.places[parameter] = source
+        targets: list[Place | None] = []
+        for i, out in enumerate(body.outputs):
+            home = self._place(results[i])
+            targets.append(home if i < carry else Place(home.root, home.offset, (*home.moves, (loop, out.nbytes))))
+        reuse = {i: body.inputs[i] for i in range(carry)}
+        inner = self.block(body.outputs, body.inputs, targets, reuse) if length else []
+        if phase.launches:
+            begin.append(phase)
+        if not length:
+            return begin
+        return [*begin, LoopBegin(loop, length, node.attr("reverse")), *inner, LoopEnd(loop)]
+
+    # --- memory -------------------------------------------------------------------------------------------------
+    def arena(self, steps: list[Phase | LoopBegin | LoopEnd], external: Iterable[Node]) -> tuple[dict[Node, int], int]:
+        """Offsets of all buffers that nobody outside sees: first fit by size, free again after their last use."""
+        outside = set(external)
+        spans: list[tuple[int, int]] = []  # (begin, end) of every loop
+        starts: list[int] = []
+        for i, s in enumerate(steps):
+            if isinstance(s, LoopBegin):
+                starts.append(i)
+            elif isinstance(s, LoopEnd):
+                spans.append((starts.pop(), i))
+        life: dict[Node, list[int]] = {}
+        for i, s in enumerate(steps):
+            if not isinstance(s, Phase):
+                continue
+            for launch in s.launches:
+                for _, place in launch.pointers:
+                    if place.root not in outside:
+                        known = life.setdefault(place.root, [i, i])
+                        known[1] = i
+        for span in life.values():
+            for begin, end in sorted(spans):
+                if span[0] < begin <= span[1] <= end:  # made before the loop, read in it: needed to its end
+                    span[1] = end
+                elif begin < span[0] <= end < span[1]:  # made in the loop, read after it
+                    span[0] = begin
+        placed: list[tuple[int, int, int, int]] = []  # (offset, size, first, last)
+        offsets: dict[Node, int] = {}
+        top = 0
+        for node, (first, final) in sorted(life.items(), key=lambda kv: -kv[0].nbytes):
+            size = -(-max(node.nbytes, 1) // ALIGN) * ALIGN
+            at = 0
+            for offset, other, a, b in placed:  # kept sorted by offset
+                if a <= final and first <= b:
+                    if at + size <= offset:
+                        break
+                    at = max(at, offset + other)
+            offsets[node] = at
+            placed.append((at, size, first, final))
+            placed.sort()
+            top = max(top, at + size)
+        return offsets, top
+
+
+def _names(group: Group) -> list[str]:
+    names = [group.core.op.name] if group.core is not None else []
+    for s in group.stores:
+        name = s.value.op.name
+        if name not in names and s.value.op.kind is not Kind.PART:
+            names.append(name)
+    return names[:5]
+
+
+def copy_kernel(source: Node, target: Node, label: str, *, offset: int = 0) -> LoopKernel:
+    """A dense copy of all of `target` from `source`, starting at element `offset`."""
+    n = target.size
+    accesses = [Access(source, target.dtype, offset, (1,)), Access(target, target.dtype, 0, (1,))]
+    items = [Item("load", target.dtype, 2, access=0)]
+    return LoopKernel((n,), 0, True, accesses, items, [Write(0, 1)], [], target.dtype.bits, why="brings a value to its place", label=label)
+
+
+def make_plan(inputs: Sequence[Node], outputs: Sequence[Node], donate: Sequence[int], target: Target) -> tuple[Plan, list[str]]:
+    """Plan a program.
+
+    Args:
+        inputs: placeholder nodes.
+        outputs: nodes to compute.
+        donate: positions of inputs whose memory outputs may take over.
+        target: kernels of the instruction set.
+
+    Returns:
+        The plan, and a line about each group.
+    """
+    planner = Planner(target)
+    for node in inputs:
+        planner.places[node] = Place(node)
+    homes = [placeholder(o.shape, o.dtype) for o in outputs]
+    aliases: dict[int, int] = {}
+    free = {(inputs[i].shape, inputs[i].dtype): [] for i in donate}  # type: ignore[var-annotated]
+    for i in donate:
+        free[inputs[i].shape, inputs[i].dtype].append(i)
+    targets: list[Place | None] = []
+    reuse: dict[int, Node] = {}
+    for number, o in enumerate(outputs):
+        candidates = free.get((o.shape, o.dtype), [])
+        if candidates and o.size:
+            aliases[number] = candidates.pop(0)
+            reuse[number] = inputs[aliases[number]]
+            targets.append(Place(inputs[aliases[number]]))
+        else:
+            targets.append(Place(homes[number]))
+    steps = planner.block(outputs, inputs, targets, reuse)
+    offsets, top = planner.arena(steps, [*inputs, *homes])
+    return Plan(steps, list(inputs), homes, offsets, top, planner.scratch, aliases, planner.loops), planner.groups
+
+
+__all__ = ["Kernel", "Launch", "LoopBegin", "LoopEnd", "Phase", "Place", "Plan", "Planner", "Store", "Target", "View", "copy_kernel", "make_plan"]
