@@ -4,6 +4,8 @@
     ├── ShapeError(ValueError)      shapes do not fit
     ├── DTypeError(TypeError)       element types do not fit
     ├── ArgumentError(ValueError)   an argument has a value that cannot be used
+    ├── IndexingError(IndexError)   an index lies outside its axis, or is none
+    ├── TracingError(TypeError)     the value of a Tensor was needed where only its shape and type are known
     ├── UnknownNameError(ValueError) a name is not known; carries the nearest ones
     ├── GradientError(ValueError)   a derivative was asked for that does not exist
     ├── DataError(ValueError)       a file, row, column or label cannot be used
@@ -52,6 +54,14 @@ class DTypeError(SaltusError, TypeError):
 
 class ArgumentError(SaltusError, ValueError):
     """An argument has a value that cannot be used."""
+
+
+class IndexingError(SaltusError, IndexError):
+    """An index lies outside its axis, or is not one."""
+
+
+class TracingError(SaltusError, TypeError):
+    """The value of a Tensor was needed while a program is being captured, when only its shape and type are known."""
 
 
 class UnknownNameError(SaltusError, ValueError):

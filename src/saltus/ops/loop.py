@@ -120,8 +120,16 @@ def close_over(
 ) -> tuple[tuple[Node, ...], tuple[Node, ...]]:  # fmt: skip
     """The scan of a traced body. Whatever does not depend on the step is computed outside, once."""
     outputs = [*new_carry, *ys]
+    outer = captured(own, outputs)
+    body = Body((*own, *outer.values()), substitute(outputs, outer))
+    made = parts(scan(*carry, *xs, *outer, body=body, length=length, carry=len(carry), xs=len(xs), reverse=reverse))
+    return made[: len(carry)], made[len(carry) :]
+
+
+def captured(own: Sequence[Node], outputs: Sequence[Node]) -> dict[Node, Node]:
+    """What a traced body uses from outside, each with a new parameter for it: the largest parts that do not depend on `own`."""
     inside: set[Node] = set(own)
-    order = topological(outputs, stop=lambda n: n in own)
+    order = topological(outputs, stop=inside.__contains__)
     for node in order:
         if any(s in inside for s in node.src):
             inside.add(node)
@@ -129,9 +137,7 @@ def close_over(
     for node in [*[s for n in order if n in inside for s in n.src], *outputs]:
         if node not in inside and node not in outer and not _cheap(node):
             outer[node] = placeholder(node.shape, node.dtype)
-    body = Body((*own, *outer.values()), substitute(outputs, outer))
-    made = parts(scan(*carry, *xs, *outer, body=body, length=length, carry=len(carry), xs=len(xs), reverse=reverse))
-    return made[: len(carry)], made[len(carry) :]
+    return outer
 
 
 def _cheap(node: Node) -> bool:

@@ -1,0 +1,460 @@
+"""Derivatives of functions on trees of Tensors: grad, value_and_grad, vjp, jvp, hessian; recomputation and gradients by hand.
+
+A function is run once on stand-ins for its arguments; the graph it leaves is differentiated by `ir.differentiate`. A Tensor the function
+uses from outside is a constant, even when it was computed from the argument's value.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from saltus.base import dtypes as dt
+from saltus.base import tree
+from saltus.base.errors import ArgumentError, GradientError, ShapeError
+from saltus.base.trace import call_site, format_site
+from saltus.ir.differentiate import backward
+from saltus.ir.node import Body, Node, broadcast, full, placeholder, substitute
+from saltus.ir.spec import OPS
+from saltus.ops import movement as move
+from saltus.ops.call import call_nodes
+from saltus.ops.composite import convert
+from saltus.tensor.creation import eye
+from saltus.tensor.loop import scan
+from saltus.tensor.manipulation import reshape
+from saltus.tensor.operands import as_tensor
+from saltus.tensor.storage import leaf
+from saltus.tensor.tensor import Tensor, of_node, realise
+from saltus.tensor.tracing import capture, captures, name_of
+
+_tokens = itertools.count()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (Tensor, np.ndarray, np.generic, int, float, complex)) and not isinstance(value, bool)
+
+
+class _Arguments:
+    """Stand-ins for the arguments a derivative is taken by.
+
+    Outside every capture they are new inputs with the arguments' values, so the function may look at them. Inside one the arguments have
+    no values; the stand-ins are marked copies, and `back` puts the arguments in their place.
+    """
+
+    def __init__(self, name: str, values: Sequence[Any], paths: Sequence[str]) -> None:
+        tensors = [as_tensor(v) for v in values]
+        for tensor, path in zip(tensors, paths, strict=True):
+            if not tensor.dtype.is_inexact:
+                raise GradientError(
+                    f"{name}: {path} is {tensor.dtype.name}; derivatives exist by floats only", site=format_site(call_site()),
+                    fix="convert it with .astype('float32'), or leave it out with argnums",
+                )  # fmt: skip
+        self.tensors: list[Tensor] = []
+        if captures.names:
+            originals = [t.node for t in tensors]
+            self.nodes = [OPS["barrier"](n, token=next(_tokens)) for n in originals]
+            self._original = dict(zip(self.nodes, originals, strict=True))
+        else:
+            realise(tensors)
+            self.nodes = [leaf(t._values(), t.dtype) for t in tensors]
+            self._original = {}
+        self.tensors = [of_node(n) for n in self.nodes]
+        for tensor, node in zip(self.tensors, self.nodes, strict=True):
+            tensor._node = node  # kept, so that what is computed from it depends on it
+
+    def back(self, nodes: Sequence[Node]) -> list[Node]:
+        """Nodes in terms of the arguments themselves."""
+        return substitute(nodes, self._original) if self._original else list(nodes)
+
+
+def _finish(nodes: Sequence[Node]) -> list[Tensor]:
+    """Tensors of results; outside every capture they are computed together, as one program."""
+    made = [of_node(n) for n in nodes]
+    if not captures.names:
+        realise(made)
+    return made
+
+
+def _chosen(name: str, argnums: int | Sequence[int], args: Sequence[Any]) -> tuple[int, ...]:
+    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    for place in chosen:
+        if not -len(args) <= place < len(args):
+            raise ArgumentError(
+                f"{name}: argnums is {argnums}, but the function was called with {len(args)} positional arguments",
+                site=format_site(call_site()),
+            )
+    return tuple(place % len(args) for place in chosen)
+
+
+def _loss_of(name: str, value: Any) -> Tensor:
+    if not isinstance(value, Tensor):
+        what = "nothing" if value is None else f"a {type(value).__name__}"
+        raise GradientError(
+            f"{name}: the function must return a Tensor with one number, it returned {what}", site=format_site(call_site()),
+            fix="compute the loss with saltus functions only (float(), .item() and NumPy leave the graph); "
+            "return (loss, other results) with has_aux=True",
+        )  # fmt: skip
+    if value.shape != ():
+        raise GradientError(
+            f"{name}: the function must return one number (shape ()), it returned shape {value.shape}", site=format_site(call_site()),
+            fix="reduce the loss with .mean() or .sum()",
+        )  # fmt: skip
+    if not value.dtype.is_float:
+        raise GradientError(f"{name}: the function must return a real float, it returned {value.dtype.name}", site=format_site(call_site()))
+    return value
+
+
+def value_and_grad(function: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> Callable[..., Any]:
+    """A function that returns the value of `function` and its gradient.
+
+    Args:
+        function: returns one number (shape ()), or (number, other results) with has_aux.
+        argnums: which positional arguments to differentiate by; each may be a tree of float Tensors.
+        has_aux: the function returns a pair, of which only the first part is differentiated.
+
+    Returns:
+        A function giving (value, gradient); the gradient is a tree like the argument, or a tuple of them for several argnums.
+        With has_aux the value is (number, other results).
+
+    Raises:
+        GradientError: the function does not return one number, or an argument holds integers.
+
+    Example:
+        >>> import saltus as sl
+        >>> value, gradient = sl.value_and_grad(lambda w: (w * w).sum())(sl.asarray([1.0, 2.0]))
+        >>> gradient
+        Tensor([2., 4.], shape=(2,), dtype=float32)
+    """
+    name = f"sl.grad of {name_of(function)}"
+
+    @functools.wraps(function)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        chosen = _chosen(name, argnums, args)
+        trees = [args[i] for i in chosen]
+        pairs = [(f"argument {i}" + "".join(f"[{p!r}]" for p in path), v) for i, t in zip(chosen, trees, strict=True) for path, v in tree.paths(t)]
+        stand = _Arguments(name, [v for _, v in pairs], [p for p, _ in pairs])
+        given = list(args)
+        rest = iter(stand.tensors)
+        for i, t in zip(chosen, trees, strict=True):
+            given[i] = tree.rebuild(t, rest)
+        with capture(name):
+            result = function(*given, **kwargs)
+            if has_aux and not (isinstance(result, tuple) and len(result) == 2):
+                raise GradientError(f"{name}: with has_aux the function must return (loss, other results)", site=format_site(call_site()))
+            value, aux = result if has_aux else (result, None)
+            loss = _loss_of(name, value)
+            found = backward([loss.node], [full((), 1, loss.dtype)], stand.nodes)
+            gradients = [g if g is not None else full(n.shape, 0, n.dtype) for g, n in zip(found, stand.nodes, strict=True)]
+            others = [v for v in tree.leaves(aux) if isinstance(v, Tensor)]
+            nodes = stand.back([loss.node, *gradients, *[o.node for o in others]])
+        made = _finish(nodes)
+        parts = iter(made[1 : 1 + len(gradients)])
+        out = tuple(tree.rebuild(t, parts) for t in trees)
+        gradient = out[0] if isinstance(argnums, int) else out
+        if not has_aux:
+            return made[0], gradient
+        fresh = iter(made[1 + len(gradients) :])
+        return (made[0], tree.map(lambda v: next(fresh) if isinstance(v, Tensor) else v, aux)), gradient
+
+    return differentiated
+
+
+def grad(function: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> Callable[..., Any]:
+    """A function that returns the gradient of `function`.
+
+    Args:
+        function: returns one number (shape ()), or (number, other results) with has_aux.
+        argnums: which positional arguments to differentiate by; each may be a tree of float Tensors.
+        has_aux: the function returns a pair, of which only the first part is differentiated.
+
+    Returns:
+        A function giving the gradient, or (gradient, other results) with has_aux.
+
+    Raises:
+        GradientError: the function does not return one number, or an argument holds integers.
+
+    Example:
+        >>> import saltus as sl
+        >>> sl.grad(lambda x: x**3)(2.0)
+        Tensor(12., shape=(), dtype=float32)
+        >>> sl.grad(sl.grad(lambda x: x**3))(2.0)
+        Tensor(12., shape=(), dtype=float32)
+    """
+    both = value_and_grad(function, argnums, has_aux=has_aux)
+
+    @functools.wraps(function)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return differentiated
+
+
+def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """The result of a function, and the function that takes a cotangent of the result back to the arguments.
+
+    Args:
+        function: from trees of Tensors to a tree of Tensors, or to (tree, other results) with has_aux.
+        primals: its arguments.
+        has_aux: the function returns a pair, of which only the first part is differentiated.
+
+    Returns:
+        (result, pullback), or (result, pullback, other results). `pullback(cotangent)` gives a tuple, one tree an argument.
+
+    Example:
+        >>> import saltus as sl
+        >>> y, pullback = sl.vjp(lambda x: x * x, sl.asarray([1.0, 3.0]))
+        >>> pullback(sl.ones(2))[0]
+        Tensor([2., 6.], shape=(2,), dtype=float32)
+    """
+    name = f"sl.vjp of {name_of(function)}"
+    pairs = [(f"argument {i}" + "".join(f"[{p!r}]" for p in path), v) for i, t in enumerate(primals) for path, v in tree.paths(t)]
+    stand = _Arguments(name, [v for _, v in pairs], [p for p, _ in pairs])
+    rest = iter(stand.tensors)
+    with capture(name):
+        result = function(*[tree.rebuild(t, rest) for t in primals])
+        result, aux = result if has_aux else (result, None)
+        outputs = [as_tensor(v) for v in tree.leaves(result)]
+        roots = [o.node for o in outputs]
+
+    def pullback(cotangent: Any) -> tuple[Any, ...]:
+        given = [as_tensor(c) for c in tree.leaves(cotangent)]
+        if len(given) != len(roots):
+            raise ShapeError(f"{name}: the result has {len(roots)} Tensors, the cotangent {len(given)}", site=format_site(call_site()))
+        for c, r in zip(given, roots, strict=True):
+            if c.shape != r.shape:
+                raise ShapeError(f"{name}: a result has shape {r.shape}, its cotangent {c.shape}", site=format_site(call_site()))
+        live = [(r, convert(c.node, r.dtype)) for r, c in zip(roots, given, strict=True) if r.dtype.is_inexact]
+        found = backward([r for r, _ in live], [c for _, c in live], stand.nodes)
+        nodes = [g if g is not None else full(n.shape, 0, n.dtype) for g, n in zip(found, stand.nodes, strict=True)]
+        parts = iter(_finish(stand.back(nodes)))
+        return tuple(tree.rebuild(t, parts) for t in primals)
+
+    fresh = iter([of_node(n) for n in stand.back(roots)])
+    out = tree.rebuild(result, fresh)
+    return (out, pullback, aux) if has_aux else (out, pullback)
+
+
+def jvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """The result of a function, and its derivative in a direction.
+
+    Computed as the derivative of the (linear) map from cotangent to gradient.
+
+    Args:
+        function: from trees of Tensors to a tree of Tensors.
+        primals: its arguments.
+        tangents: the direction, one tree an argument.
+
+    Returns:
+        (result, tangent of the result).
+
+    Example:
+        >>> import saltus as sl
+        >>> sl.jvp(lambda x: x * x, (sl.asarray([1.0, 3.0]),), (sl.asarray([1.0, 0.5]),))[1]
+        Tensor([2., 3.], shape=(2,), dtype=float32)
+    """
+    name = f"sl.jvp of {name_of(function)}"
+    given = [as_tensor(v) for v in tree.leaves(list(tangents))]
+    pairs = [(f"argument {i}" + "".join(f"[{p!r}]" for p in path), v) for i, t in enumerate(primals) for path, v in tree.paths(t)]
+    stand = _Arguments(name, [v for _, v in pairs], [p for p, _ in pairs])
+    if [t.shape for t in given] != [n.shape for n in stand.nodes]:
+        raise ShapeError(
+            f"{name}: arguments of shapes {[n.shape for n in stand.nodes]} need tangents of the same shapes, got {[t.shape for t in given]}",
+            site=format_site(call_site()),
+        )
+    rest = iter(stand.tensors)
+    with capture(name):
+        result = function(*[tree.rebuild(t, rest) for t in primals])
+        roots = [as_tensor(v).node for v in tree.leaves(result)]
+        live = [r for r in roots if r.dtype.is_inexact]
+        seeds = {r: placeholder(r.shape, r.dtype) for r in live}
+        found = backward(live, list(seeds.values()), stand.nodes)
+        used = [(g, convert(t.node, g.dtype)) for g, t in zip(found, given, strict=True) if g is not None]
+        forward = backward([g for g, _ in used], [t for _, t in used], list(seeds.values()))
+        # linear in the seeds, so the derivative does not contain them; a rule that leaves one in takes 0 for it
+        zero = {s: full(s.shape, 0, s.dtype) for s in seeds.values()}
+        moved = dict(zip(live, forward, strict=True))
+        nodes = [m if (m := moved.get(r)) is not None else full(r.shape, 0, r.dtype) for r in roots]
+        nodes = stand.back([*roots, *substitute(nodes, dict(zero))])
+    made = _finish(nodes)
+    return tree.rebuild(result, iter(made[: len(roots)])), tree.rebuild(result, iter(made[len(roots) :]))
+
+
+def hessian(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that returns the matrix of second derivatives of `function` by its first argument.
+
+    Args:
+        function: from one float Tensor (and further arguments) to one number.
+
+    Returns:
+        A function giving shape (*x.shape, *x.shape).
+
+    Example:
+        >>> import saltus as sl
+        >>> sl.hessian(lambda x: x[0] ** 2 * x[1])(sl.asarray([1.0, 3.0]))
+        Tensor([[6., 2.],
+                [2., 0.]], shape=(2, 2), dtype=float32)
+    """
+
+    @functools.wraps(function)
+    def second(x: Any, *args: Any, **kwargs: Any) -> Tensor:
+        at = as_tensor(x)
+        _, pullback = vjp(lambda v: grad(function)(v, *args, **kwargs), at)
+        _, rows = scan(lambda carry, row: (carry, pullback(reshape(row, at.shape))[0]), (), eye(at.size, dtype=at.dtype))
+        return reshape(rows, (*at.shape, *at.shape))
+
+    return second
+
+
+def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], name: str, rule: Any) -> Any:
+    """Run a function as one `call` node; numbers and Tensors are its operands."""
+    operands: list[Node] = []
+    own: list[Node] = []
+
+    def stand_in(value: Any) -> Any:
+        if not _is_number(value):
+            return value
+        operands.append(as_tensor(value).node)
+        own.append(placeholder(operands[-1].shape, operands[-1].dtype))
+        return of_node(own[-1])
+
+    given = tree.map(stand_in, [list(args), kwargs])
+    with capture(name):
+        result = function(*given[0], **given[1])
+        outputs = [as_tensor(v).node for v in tree.leaves(result)]
+    made = call_nodes(own, outputs, operands, rule)
+    return tree.rebuild(result, iter([of_node(n) for n in made]))
+
+
+def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose intermediate results are not kept for the gradient but computed again there: less memory, more work.
+
+    Args:
+        function: from trees of Tensors to a tree of Tensors.
+
+    Returns:
+        A function of the same arguments and results.
+
+    Source: Chen, Xu, Zhang and Guestrin, "Training deep nets with sublinear memory cost", 2016.
+
+    Example:
+        >>> import saltus as sl
+        >>> block = sl.checkpoint(lambda x: sl.sin(sl.exp(x)))
+        >>> sl.grad(lambda x: block(x).sum())(sl.zeros(1))
+        Tensor([0.5403023], shape=(1,), dtype=float32)
+    """
+    name = f"sl.checkpoint of {name_of(function)}"
+
+    @functools.wraps(function)
+    def recomputed(*args: Any, **kwargs: Any) -> Any:
+        return _call(function, args, kwargs, name, _recompute)
+
+    return recomputed
+
+
+def _recompute(g: Sequence[Node], out: Sequence[Node], src: Sequence[Node], body: Body) -> list[Node | None]:
+    """Gradients through a second run of the body, which cannot begin before the gradient of its results is there."""
+    late = _later(src, [c for c in g if c.dtype.is_inexact])
+    results = substitute(body.outputs, dict(zip(body.inputs, late, strict=True)))
+    live = [(r, c) for r, c in zip(results, g, strict=True) if r.dtype.is_inexact]
+    wrt = [i for i, n in enumerate(late) if n.dtype.is_inexact]
+    found = backward([r for r, _ in live], [c for _, c in live], [late[i] for i in wrt])
+    out_g: list[Node | None] = [None] * len(src)
+    for i, node in zip(wrt, found, strict=True):
+        out_g[i] = node
+    return out_g
+
+
+def _later(src: Sequence[Node], gradients: Sequence[Node]) -> list[Node]:
+    """Copies that equal no other node and depend on the gradients.
+
+    Parameters and data come from outside and are there all the time, so they need no copy, unless nothing else is there to tell the two
+    runs apart. The dependence is a choice by a condition that never holds: is an element of the gradient NaN and finite at once?
+    """
+    token = next(_tokens)
+    computed = [n for n in src if not _given(n)]
+    copied = set(computed or src)
+    flag = None
+    for g in gradients:
+        if g.size:
+            first = move.reshape(move.slice_(g, (0,) * len(g.shape), (1,) * len(g.shape)), ())
+            never = OPS["logical_and"](OPS["isnan"](first), OPS["isfinite"](first))
+            flag = never if flag is None else OPS["logical_or"](flag, never)
+    late: list[Node] = []
+    for n in src:
+        if n in copied:
+            marked = OPS["barrier"](n, token=token)
+            late.append(marked if flag is None else OPS["where"](broadcast(flag, n.shape), full(n.shape, 0, n.dtype), marked))
+        else:
+            late.append(n)
+    return late
+
+
+def _given(node: Node) -> bool:
+    """Whether a node is an input, or a stand-in for one."""
+    while node.op.name == "barrier":
+        node = node.src[0]
+    return node.op.name == "input"
+
+
+def custom_vjp(function: Callable[..., Any], backward_rule: Callable[..., Any]) -> Callable[..., Any]:
+    """A function with a gradient given by hand.
+
+    Args:
+        function: from trees of Tensors to a tree of Tensors.
+        backward_rule: backward_rule(cotangent, result, *arguments) -> one gradient an argument, None for none; cotangent and result are
+            trees like the function's result.
+
+    Returns:
+        A function of the same arguments and results. Derivatives of the gradient come from `backward_rule`.
+
+    Example:
+        >>> import saltus as sl
+        >>> step = sl.custom_vjp(lambda x: (x > 0).astype("float32"), lambda g, out, x: (g,))
+        >>> sl.grad(lambda x: step(x).sum())(sl.asarray([-1.0, 2.0]))
+        Tensor([1., 1.], shape=(2,), dtype=float32)
+    """
+    name = f"sl.custom_vjp of {name_of(function)}"
+
+    @functools.wraps(function)
+    def by_hand(*args: Any) -> Any:
+        form: list[Any] = []
+
+        def run(*given: Any) -> Any:
+            result = function(*given)
+            form.append(result)
+            return result
+
+        def rule(g: Sequence[Node], out: Sequence[Node], src: Sequence[Node], body: Body) -> list[Node | None]:
+            operands = iter([of_node(n) for n in src])
+            given = [tree.map(lambda v: next(operands) if _is_number(v) else v, a) for a in args]
+            cotangent = tree.rebuild(form[0], iter([of_node(n) for n in g]))
+            result = tree.rebuild(form[0], iter([of_node(n) for n in out]))
+            with capture(name):
+                made = backward_rule(cotangent, result, *given)
+            made = made if isinstance(made, tuple) else (made,)
+            if len(made) != len(args):
+                raise GradientError(f"{name}: the rule must return one gradient for each of {len(args)} arguments, got {len(made)}")
+            gradients: list[Node | None] = []
+            for place, (value, gradient) in enumerate(zip(args, made, strict=True)):
+                numbers = [v for v in tree.leaves(value) if _is_number(v)]
+                parts = [None] * len(numbers) if gradient is None else [as_tensor(p) for p in tree.leaves(gradient)]
+                if len(parts) != len(numbers):
+                    raise GradientError(f"{name}: argument {place} has {len(numbers)} Tensors, its gradient {len(parts)}")
+                gradients += [None if p is None else p.node for p in parts]
+            for node, gradient_node in zip(src, gradients, strict=False):
+                if gradient_node is not None and gradient_node.shape != node.shape:
+                    raise GradientError(f"{name}: an argument has shape {node.shape}, its gradient {gradient_node.shape}")
+            typed = [None if p is None else convert(p, n.dtype) for p, n in zip(gradients, src, strict=False)]
+            return [*typed, *[None] * (len(src) - len(typed))]
+
+        return _call(run, args, {}, name, rule)
+
+    return by_hand
+
+
+__all__ = ["checkpoint", "custom_vjp", "dt", "grad", "hessian", "jvp", "value_and_grad", "vjp"]
