@@ -153,7 +153,7 @@ def finfo(dtype: Any) -> np.finfo[Any]:
 
 def to_bfloat16(x: np.ndarray) -> np.ndarray:
     """float32 array -> uint16 carrier of bfloat16, rounding to nearest even."""
-    bits = np.ascontiguousarray(x, dtype=np.float32).view(np.uint32)
+    bits = np.asarray(x, dtype=np.float32, order="C").view(np.uint32)  # keeps 0 dimensions
     rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
     return np.where(np.isnan(x), np.uint16(0x7FC0), rounded)
 
