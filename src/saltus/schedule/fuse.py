@@ -17,7 +17,7 @@ from saltus.schedule.view import Map, View, identity, strides_over, through
 # Beyond these a second pass over a row would leave the cache (256 KB), so the reduction is cut from its users.
 ROW_LIMIT, COLUMN_LIMIT = 65536, 4096
 ACCESS_LIMIT = 24  # arrays one kernel reads and writes: address registers run out beyond
-EPILOGUE_LIMIT = 8  # arrays beside a matrix product's own
+EPILOGUE_LIMIT = 14  # arrays of a matrix product with its epilogue
 SHARE_FLOPS = 24  # a value this costly is stored when two kernels need it, rather than computed twice
 _ORDER_KINDS = (Kind.CONTRACT, Kind.HOST, Kind.SCAN, Kind.SCATTER, Kind.CUMULATIVE)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from saltus.base import dtypes as dt
 from saltus.ir.node import Node, placeholder
 from saltus.ir.spec import Kind
 from saltus.schedule.fuse import Fuser, Group, Store, describe
@@ -167,6 +168,7 @@ class Planner:
             targets: where each output must end up (None: anywhere).
             reuse: output number -> given node whose memory it should take over, in place if that is possible.
         """
+        outputs = [_stripped(o, set(given)) for o in outputs]
         fuser = Fuser(outputs, given)
         groups = fuser.run()
         self.groups += [f"{describe(g)} {list(g.domain)}: {g.why}" for g in groups]
@@ -183,8 +185,15 @@ class Planner:
             else:
                 copies.append((node, target, old))
         self._hold_back(groups, fuser, outputs, reuse, taken)
-        tasks, last = self._tasks(fuser, groups)
-        self._copies(fuser, groups, copies, tasks, last)
+        early = [c for c in copies if c[0] in fuser.given and c[2] is None]  # before anything is written over them
+        tasks: list[_Task] = []
+        for node, target, _ in early:
+            destination = placeholder(node.shape, node.dtype)
+            self.places[destination] = target
+            tasks.append(_Task([copy_kernel(node, destination, "copy")], set()))
+        writers = {fuser.writers[outputs[n]][0].number for n in reuse if outputs[n] in taken}
+        self._tasks(fuser, groups, tasks, {n: set(range(len(early))) for n in writers})
+        self._copies(fuser, [c for c in copies if c not in early], tasks)
         return self._phases(tasks)
 
     def _take_over(self, fuser: Fuser, node: Node, old: Node) -> bool:
@@ -199,7 +208,7 @@ class Planner:
             used = [i for i, s in enumerate(writer.core.src) if fuser.view_of(s).base is old]  # type: ignore[union-attr]
             if used != [node.attr("index")]:
                 return False
-        elif writer.kind not in ("loop", "contract") or writer.reduced:
+        elif writer.kind not in ("loop", "contract"):
             if old in writer.reads:
                 return False
         elif not self._same_index(fuser, writer, node, old):
@@ -213,11 +222,13 @@ class Planner:
             return False
         if writer.core is not None and any(fuser.view_of(s).base is old for s in writer.core.src):  # type: ignore[union-attr]
             return False
-        for s in writer.stores:
+        for s in (*writer.stores, *writer.inside):
             if s.value is writer.core:
                 continue
-            for leaf, at in fuser.leaves(s.value, identity(s.value.shape), top=s.value is s.target):
-                if leaf is old and (at is None or at != identity(old.shape) or s.value.shape != node.shape):
+            fold = s.value.op.kind is Kind.REDUCE and s.value is s.target
+            inner = s.value.src[0] if fold else s.value
+            for leaf, at in fuser.leaves(inner, identity(inner.shape), top=not fold and s.value is s.target):
+                if leaf is old and (fold and writer.reduced or at is None or at != identity(old.shape) or s.value.shape != node.shape):
                     return False
         return True
 
@@ -240,11 +251,11 @@ class Planner:
             if g.before & g.bit:
                 raise AssertionError("an update in place would wait for itself")
 
-    def _tasks(self, fuser: Fuser, groups: list[Group]) -> tuple[list[_Task], dict[int, int]]:
-        tasks: list[_Task] = []
+    def _tasks(self, fuser: Fuser, groups: list[Group], tasks: list[_Task], wait: dict[int, set[int]]) -> None:
+        """Append the tasks of groups; `wait` gives tasks some groups must also come after."""
         last: dict[int, int] = {}  # group -> its final task
         for group in sorted(groups, key=lambda g: (g.before.bit_count(), g.number)):
-            after = {last[n] for n in last if group.before >> n & 1}
+            after = {last[n] for n in last if group.before >> n & 1} | wait.get(group.number, set())
             self.count += 1
             label = f"{self.count}.{'+'.join(_names(group))}"
             if group.kind == "scan":
@@ -254,9 +265,8 @@ class Planner:
                 for k, stage in enumerate(stages):
                     tasks.append(_Task(list(stage), after if k == 0 else {len(tasks) - 1}))
             last[group.number] = len(tasks) - 1
-        return tasks, last
 
-    def _copies(self, fuser: Fuser, groups: list[Group], copies: list[tuple[Node, Place, Node | None]], tasks: list[_Task], last: dict[int, int]) -> None:
+    def _copies(self, fuser: Fuser, copies: list[tuple[Node, Place, Node | None]], tasks: list[_Task]) -> None:
         """Outputs that could not be written where they belong are copied there at the end."""
         if not copies:
             return
@@ -392,6 +402,13 @@ class Planner:
         return offsets, top
 
 
+def _stripped(node: Node, given: set[Node]) -> Node:
+    """A reshaped output is the same bytes as what it reshapes: that is what gets computed into its place."""
+    while node not in given and node.op.name == "reshape":
+        node = node.src[0]
+    return node
+
+
 def _names(group: Group) -> list[str]:
     names = [group.core.op.name] if group.core is not None else []
     for s in group.stores:
@@ -403,10 +420,13 @@ def _names(group: Group) -> list[str]:
 
 def copy_kernel(source: Node, target: Node, label: str, *, offset: int = 0) -> LoopKernel:
     """A dense copy of all of `target` from `source`, starting at element `offset`."""
-    n = target.size
-    accesses = [Access(source, target.dtype, offset, (1,)), Access(target, target.dtype, 0, (1,))]
-    items = [Item("load", target.dtype, 2, access=0)]
-    return LoopKernel((n,), 0, True, accesses, items, [Write(0, 1)], [], target.dtype.bits, why="brings a value to its place", label=label)
+    bits = min(target.dtype.itemsize, 8) * 8
+    carrier = {8: dt.uint8, 16: dt.uint16, 32: dt.uint32, 64: dt.uint64}[bits]  # moved as they lie, whatever they mean
+    words = target.dtype.itemsize // carrier.itemsize
+    accesses = [Access(source, carrier, offset * words, (1,)), Access(target, carrier, 0, (1,))]
+    items = [Item("load", carrier, 2, access=0)]
+    extents = (target.size * words,)
+    return LoopKernel(extents, 0, True, accesses, items, [Write(0, 1)], [], bits, why="brings a value to its place", label=label)
 
 
 def make_plan(inputs: Sequence[Node], outputs: Sequence[Node], donate: Sequence[int], target: Target) -> tuple[Plan, list[str]]:

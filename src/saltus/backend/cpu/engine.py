@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import threading
+import time
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -64,6 +66,10 @@ def aligned(nbytes: int, align: int = 64) -> Array:
     return raw[shift : shift + nbytes]
 
 
+def _nothing() -> None:
+    """Stands for a reference to an array not seen yet."""
+
+
 class NativeProgram:
     """A planned and compiled graph. Calls are serialised: the program owns its arena."""
 
@@ -78,6 +84,10 @@ class NativeProgram:
         self._scratch_bytes = -(-plan.scratch // 64) * 64 + 64
         self._scratch = aligned(self._scratch_bytes * workers)
         self._tables(launches, functions)
+        self._known: list[Any] = [_nothing] * len(plan.inputs)
+        self._addresses = np.zeros(len(plan.inputs) + len(plan.outputs), np.int64)
+        for output, given in plan.aliases.items():  # their words refer to the input
+            self._dynamic_external[self._dynamic_external == len(plan.inputs) + output] = given
         self.alone = sum(x.kernel.flops / 8 + x.kernel.nbytes / 8 for x in launches) * self._repeats() < ALONE
         self._failure: list[BaseException] = []
         self._hosts = [x.kernel for x in launches if isinstance(x.kernel, native.HostKernel)]
@@ -155,25 +165,50 @@ class NativeProgram:
         state[runtime.SCRATCH_BYTES] = self._scratch_bytes
         state[runtime.COUNT] = len(phases)
         self._state = state
+        self._state_address = state.ctypes.data
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         """Run once: arrays in C order, one an input; donated ones are overwritten and returned."""
         aliases = self.plan.aliases
-        outputs = [
-            arrays[aliases[k]] if k in aliases else np.empty(shape, dtype) for k, (shape, dtype) in enumerate(self._results)
-        ]
-        addresses = [a.__array_interface__["data"][0] for a in (*arrays, *outputs)]
+        outputs = [arrays[aliases[k]] if k in aliases else np.empty(*form) for k, form in enumerate(self._results)]
         with self._lock:
-            if len(addresses):
-                self._words[self._dynamic_words] = np.array(addresses, np.int64)[self._dynamic_external] + self._dynamic_offset
-            self._state[runtime.ABORT] = 0
+            self._bind(arrays, outputs)
             for host in self._hosts:
                 host.listen(self._failed)
-            runtime.run(self._state, self, alone=self.alone)
+            runtime.run(self._state_address, self, alone=self.alone)
             if self._failure:
                 error, self._failure = self._failure[0], []
+                self._state[runtime.ABORT] = 0
                 raise error
         return outputs
+
+    def _bind(self, arrays: Sequence[Array], outputs: Sequence[Array]) -> None:
+        """Write the addresses of arrays into the argument words; state that comes back each call is recognised at once."""
+        known, addresses = self._known, self._addresses
+        for k, array in enumerate(arrays):
+            if known[k]() is not array:
+                known[k] = weakref.ref(array)
+                addresses[k] = array.__array_interface__["data"][0]
+        at = len(arrays)
+        for k, array in enumerate(outputs):
+            if k not in self.plan.aliases:
+                addresses[at + k] = array.__array_interface__["data"][0]
+        self._words[self._dynamic_words] = addresses[self._dynamic_external] + self._dynamic_offset
+
+    def profile(self, arrays: Sequence[Array], seconds: float = 0.02) -> list[tuple[str, float, int, int]]:
+        """Time of each kernel on one thread, as (label, seconds, bytes, flops). Runs the program first; donated inputs change."""
+        self([*arrays])
+        rows = []
+        with self._lock:
+            for x, (function, arguments, chunks, _) in zip(self.plan.launches(), self._launch_table.tolist(), strict=False):
+                turns, spent = 1, 0.0
+                while spent < seconds and turns < 1 << 20:
+                    turns *= 2
+                    start = time.thread_time()
+                    runtime.repeat(function, arguments, chunks, self._scratch.ctypes.data, turns)
+                    spent = time.thread_time() - start
+                rows.append((x.kernel.label, spent / turns, x.kernel.nbytes, x.kernel.flops))
+        return rows
 
     def _failed(self, error: BaseException) -> None:
         """A host call raised: the program stops at the end of the phase, and the caller gets the error."""

@@ -116,10 +116,10 @@ class Epilogue(ItemEmitter):
         for number, item in enumerate(self.items):
             if item.kind == "acc":
                 env.values[number] = acc
-        for w in self.writes:
+        values = [self.wide(w.item, env) for w in self.writes]  # all before the first store: it may go where one is read
+        for w, value in zip(self.writes, values, strict=True):
             a = self.accesses[w.access]
             pointer = self._pointer(w.access, env)
-            value = self.wide(w.item, env)
             if a.strides[2] == 1 or value.lanes == 1:
                 b.store(value, pointer, a.dtype, mask)
             else:

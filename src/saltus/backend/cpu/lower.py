@@ -13,7 +13,7 @@ from saltus.backend.cpu.emit import Emitter, Value
 from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
 from saltus.base.errors import EngineError
-from saltus.schedule.loops import Item, LoopKernel
+from saltus.schedule.loops import Item, LoopKernel, Write
 
 PARAMETERS = [("args", "ptr"), ("chunk", "i64"), ("scratch", "ptr")]
 
@@ -171,6 +171,8 @@ class LoopLowering(ItemEmitter):
             return self._indirect(item, env, lanes, pointer, kind)
         if lanes == 1:
             return b.load(pointer, a.dtype)
+        if kind == "0":  # varies along an outer reduced axis only
+            return b.splat(b.load(pointer, a.dtype), lanes)
         if kind == "1":
             return b.load(pointer, a.dtype, lanes, mask)
         stride = self._stride(item.access, self.k.vector)  # type: ignore[arg-type]
@@ -189,8 +191,8 @@ class LoopLowering(ItemEmitter):
         shift = b.mul(index, b.splat(step, n))
         if n == 1:
             pointer = b.offset(pointer, shift, a.dtype)
-            if lanes == 1:
-                return b.load(pointer, a.dtype)
+            if lanes == 1 or kind == "0":
+                return b.splat(b.load(pointer, a.dtype), lanes)
             if kind == "1":
                 return b.load(pointer, a.dtype, lanes, env.mask)
             shift = b.const(0, dt.int64, lanes)
@@ -293,8 +295,7 @@ class LoopLowering(ItemEmitter):
         inside.indices[self.k.rows] = index
         self._place(inside, [self.k.rows])
         if not self.k.inner:
-            for w in self.k.writes:
-                self._store(w.item, w.access, inside)
+            self._store_all(self.k.writes, inside)
             return
         self._emit_level(2, 0, inside)
         self._passes(inside)
@@ -305,8 +306,7 @@ class LoopLowering(ItemEmitter):
         outer_level = 2 if k.strip else 1
         last = max((i.stage for i in self.items), default=0)
         if not k.inner:
-            for w in k.writes:
-                self._store(w.item, w.access, env)
+            self._store_all(k.writes, env)
             return
         for stage in range(last + 1):
             folds = [f for f in k.folds if self.items[f].stage == stage + 1]
@@ -315,11 +315,15 @@ class LoopLowering(ItemEmitter):
                 for f, value in zip(folds, self._pass(env, folds, writes), strict=True):
                     env.values[f] = value
             if stage < last:
-                self._emit_level(1 if not k.strip else 1, stage + 1, env)
                 self._emit_level(outer_level, stage + 1, env)
-        for w in k.writes:
-            if not self._is_inner(w.access):
-                self._store(w.item, w.access, env)
+        self._store_all([w for w in k.writes if not self._is_inner(w.access)], env)
+
+    def _store_all(self, writes: list[Write], env: Environment) -> None:
+        """Compute every value before the first store: a store may go where another value is read."""
+        for w in writes:
+            self.get(w.item, env)
+        for w in writes:
+            self._store(w.item, w.access, env)
 
     def _is_inner(self, access: int) -> bool:
         """Whether a write happens at every inner point (all of its box), not once a row."""
@@ -328,7 +332,7 @@ class LoopLowering(ItemEmitter):
     def _fold_type(self, item: Item) -> DType:
         return compute_type(item.dtype)
 
-    def _pass(self, env: Environment, folds: list[int], writes: list[Any]) -> list[Value]:
+    def _pass(self, env: Environment, folds: list[int], writes: list[Write]) -> list[Value]:
         """One sweep over the reduced axes; returns the folded values (a scalar a row, or a vector a strip)."""
         b, k = self.b, self.k
         vector = not k.strip and self.lanes > 1
@@ -354,7 +358,7 @@ class LoopLowering(ItemEmitter):
         assert node is not None
         return lambda x, y: node.op.cpu[1](self.b, x, y)
 
-    def _sweep(self, env: Environment, axes: list[int], folds: list[int], writes: list[Any], state: list[Value]) -> list[Value]:
+    def _sweep(self, env: Environment, axes: list[int], folds: list[int], writes: list[Write], state: list[Value]) -> list[Value]:
         b, k = self.b, self.k
         axis, rest = axes[0], axes[1:]
         n = self._extent(axis)
@@ -374,7 +378,7 @@ class LoopLowering(ItemEmitter):
             return loop.results
         return self._vector_sweep(env, axis, n, folds, writes, state)
 
-    def _vector_sweep(self, env: Environment, axis: int, n: Value, folds: list[int], writes: list[Any], state: list[Value]) -> list[Value]:
+    def _vector_sweep(self, env: Environment, axis: int, n: Value, folds: list[int], writes: list[Write], state: list[Value]) -> list[Value]:
         """The innermost reduced axis by vectors: several at a time, then single ones, the last one masked."""
         b, lanes, unroll = self.b, self.lanes, self.unroll
 
@@ -415,10 +419,9 @@ class LoopLowering(ItemEmitter):
             state[f * unroll] = b.phi(old.dtype, old.lanes, [(old, before), (new, after)])
         return state
 
-    def _body(self, env: Environment, folds: list[int], writes: list[Any], state: list[Value]) -> list[Value]:
+    def _body(self, env: Environment, folds: list[int], writes: list[Write], state: list[Value]) -> list[Value]:
         b = self.b
-        for w in writes:
-            self._store(w.item, w.access, env)
+        self._store_all(writes, env)
         following = []
         for f, accumulated in zip(folds, state, strict=True):
             value = self.wide(self.items[f].args[0], env) if env.lanes > 1 else self.get(self.items[f].args[0], env)

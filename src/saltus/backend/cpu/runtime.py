@@ -245,9 +245,39 @@ out:
   ret void
 }}
 
+define void @saltus_alone(ptr %state) {{
+entry:
+  call void @advance(ptr %state, i64 0)
+  call void @saltus_run(ptr %state, i64 0)
+  ret void
+}}
+
 define void @saltus_start(ptr %state) {{
 entry:
   call void @advance(ptr %state, i64 0)
+  ret void
+}}
+
+; runs all chunks of one launch, `turns` times: for profiles
+define void @saltus_repeat(ptr %fn, ptr %args, i64 %chunks, ptr %scratch, i64 %turns) {{
+entry:
+  br label %outer
+outer:
+  %k = phi i64 [ 0, %entry ], [ %k2, %next ]
+  %more = icmp slt i64 %k, %turns
+  br i1 %more, label %inner, label %out
+inner:
+  %c = phi i64 [ 0, %outer ], [ %c2, %call ]
+  %left = icmp slt i64 %c, %chunks
+  br i1 %left, label %call, label %next
+call:
+  call void %fn(ptr %args, i64 %c, ptr %scratch)
+  %c2 = add i64 %c, 1
+  br label %inner
+next:
+  %k2 = add i64 %k, 1
+  br label %outer
+out:
   ret void
 }}
 
@@ -284,7 +314,9 @@ def _driver() -> dict[str, Any]:
     c = ctypes
     return {
         "run": c.CFUNCTYPE(None, c.c_void_p, c.c_int64)(run),
+        "alone": c.CFUNCTYPE(None, c.c_void_p)(machine.address("saltus_alone")),
         "start": c.CFUNCTYPE(None, c.c_void_p)(machine.address("saltus_start")),
+        "repeat": c.CFUNCTYPE(None, c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p, c.c_int64)(machine.address("saltus_repeat")),
         "wait": c.CFUNCTYPE(None, c.c_void_p, c.c_int64, c.c_int64)(machine.address("saltus_wait")),
     }
 
@@ -361,14 +393,17 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def run(state: np.ndarray[Any, Any], owner: Any, *, alone: bool) -> None:
-    """Run the program of a state block to its end, with helpers unless it is too small for them."""
+def repeat(function: int, arguments: int, chunks: int, scratch: int, turns: int) -> None:
+    """Run all chunks of one launch on this thread, several times."""
+    _driver()["repeat"](function, arguments, chunks, scratch, turns)
+
+
+def run(address: int, owner: Any, *, alone: bool) -> None:
+    """Run the program of the state block at an address to its end, with helpers unless it is too small for them."""
     driver = _driver()
-    address = state.ctypes.data
     helpers = None if alone else pool()
     if helpers is None or not helpers.lock.acquire(blocking=False):
-        driver["start"](address)
-        driver["run"](address, 0)
+        driver["alone"](address)
         return
     try:
         driver["start"](address)
