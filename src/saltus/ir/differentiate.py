@@ -69,9 +69,10 @@ def backward(roots: Sequence[Node], seeds: Sequence[Node], wrt: Sequence[Node]) 
             continue
         if node.op.vjp is None:
             raise GradientError(
-                f"{node.op.name} has no derivative: {node.op.no_gradient}", site=format_site(node.site),
+                f"{node.op.name} has no derivative: {node.op.no_gradient}",
+                site=format_site(node.site),
                 fix="keep it out of the path to the loss, or wrap its operand in sl.stop_gradient",
-            )  # fmt: skip
+            )
         with at(node.site):  # a gradient belongs to the line of what it is the gradient of
             for source, part in zip(node.src, node.op.vjp(g, out, *node.src, **node.kwargs), strict=True):
                 if part is not None and source in live:

@@ -169,7 +169,13 @@ MAKE.append(make)
 
 
 def _kind_words(kinds: str) -> str:
-    words = {"b": "bool", "i": "signed integers", "u": "unsigned integers", "f": "real floats", "c": "complex"}
+    words = {
+        "b": "bool",
+        "i": "signed integers",
+        "u": "unsigned integers",
+        "f": "real floats",
+        "c": "complex",
+    }
     return ", ".join(words[k] for k in kinds)
 
 

@@ -108,7 +108,9 @@ class Op:
 
 
 OPS: dict[str, Op] = {}
-MAKE: list[Callable[[Op, tuple[Node, ...], dict[str, Any]], Node]] = []  # the node constructor registers itself here
+MAKE: list[
+    Callable[[Op, tuple[Node, ...], dict[str, Any]], Node]
+] = []  # the node constructor registers itself here
 
 
 def define(op: Op) -> Op:

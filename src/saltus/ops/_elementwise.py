@@ -24,12 +24,24 @@ def to_bool(*dtypes: DType, **_: Any) -> DType:
     return dt.bool_
 
 
+def real_dtype(*dtypes: DType, **_: Any) -> DType:
+    """Type rule: as same_dtype, with a complex type giving the real type of its parts."""
+    found = same_dtype(*dtypes)
+    return {dt.complex64: dt.float32, dt.complex128: dt.float64}.get(found, found)
+
+
+def complex_dtype(*dtypes: DType, **_: Any) -> DType:
+    """Type rule: as same_dtype, with a real type giving the complex type of its parts."""
+    found = same_dtype(*dtypes)
+    return {dt.float32: dt.complex64, dt.float64: dt.complex128}.get(found, found)
+
+
 def elementwise(
     name: str,
     operands: int,
     doc: str,
     eval: Callable[..., Any],
-    cpu: Callable[..., Any],
+    cpu: Callable[..., Any] | None,
     vjp: Callable[..., Any] | None,
     *,
     kinds: str = "biuf",
@@ -38,17 +50,28 @@ def elementwise(
     high: float = 2.0,
     no_gradient: str = "",
     laws: tuple[Callable[..., Any], ...] = (),
-    dtypes: tuple[str, ...] | None = None,
+    samples: tuple[Sample, ...] = (),
     tolerance: float = 16.0,
     flops: int = 1,
     attrs: dict[str, Any] | None = None,
 ) -> Op:
-    """Declare an op that works element by element on operands of one shape."""
+    """Declare an op that works element by element on operands of one shape; `samples` come on top of the usual three."""
     shapes = ((4, 5), (), (3, 1, 37))
-    samples = tuple(Sample((s,) * operands, attrs or {}, low, high, dtypes, tolerance) for s in shapes)
+    usual = tuple(Sample((s,) * operands, attrs or {}, low, high, None, tolerance) for s in shapes)
     return define(
         Op(
-            name, Kind.ELEMENTWISE, doc, eval, same_shape, dtype, vjp, cpu, samples,
-            laws=laws, no_gradient=no_gradient, kinds=kinds, flops=flops,
+            name,
+            Kind.ELEMENTWISE,
+            doc,
+            eval,
+            same_shape,
+            dtype,
+            vjp,
+            cpu,
+            usual + samples,
+            laws=laws,
+            no_gradient=no_gradient,
+            kinds=kinds,
+            flops=flops,
         )
-    )  # fmt: skip
+    )

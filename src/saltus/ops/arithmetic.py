@@ -1,18 +1,18 @@
-"""Arithmetic: sums, products, quotients, rounding, extremes."""
+"""Arithmetic: sums, products, quotients, rounding, extremes, and what asks about a number's form."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-
 from saltus.base import dtypes as dt
 from saltus.ir.node import Node, full
-from saltus.ir.spec import OPS
-from saltus.ops._elementwise import elementwise
+from saltus.ir.spec import OPS, Op, Sample
+from saltus.ops._elementwise import elementwise, real_dtype
 
 B = Any  # the emitter's vocabulary (backend/cpu/emit.py); ops do not import it
 NUMBERS = "iufc"
+BOOL = "the result is bool"
 
 
 def where(condition: Node, a: Node, b: Node) -> Node:
@@ -24,26 +24,92 @@ def zeros_like(a: Node) -> Node:
 
 
 def conj(a: Node) -> Node:
+    """The complex conjugate (no node for a real operand)."""
     return OPS["conj"](a) if a.dtype.kind == "c" else a
 
 
+def real(a: Node) -> Node:
+    """The real part (no node for a real operand)."""
+    return OPS["real"](a) if a.dtype.kind == "c" else a
+
+
+def convert(a: Node, dtype: dt.DType) -> Node:
+    """Another type (no node where it is the same)."""
+    return a if a.dtype is dtype else OPS["cast"](a, dtype=dtype)
+
+
+def no_zeros(a: Node) -> Node:
+    """`a` with 1 in place of 0, for divisors whose quotient is not used where they are 0."""
+    return where(OPS["equal"](a, zeros_like(a)), full(a.shape, 1, a.dtype), a)
+
+
 add = elementwise(
-    "add", 2, "a + b", lambda xp, a, b: a + b, lambda b, x, y: b.add(x, y), lambda g, o, a, b: (g, g), kinds=NUMBERS
+    "add",
+    2,
+    "a + b",
+    lambda xp, a, b: a + b,
+    lambda b, x, y: b.add(x, y),
+    lambda g, o, a, b: (g, g),
+    kinds=NUMBERS,
+    laws=(lambda o, a, b: (o, b + a),),
 )
 subtract = elementwise(
-    "subtract", 2, "a - b", lambda xp, a, b: a - b, lambda b, x, y: b.sub(x, y), lambda g, o, a, b: (g, -g), kinds=NUMBERS
+    "subtract",
+    2,
+    "a - b",
+    lambda xp, a, b: a - b,
+    lambda b, x, y: b.sub(x, y),
+    lambda g, o, a, b: (g, -g),
+    kinds=NUMBERS,
+    laws=(lambda o, a, b: (o, -(b - a)),),
 )
 multiply = elementwise(
-    "multiply", 2, "a * b", lambda xp, a, b: a * b, lambda b, x, y: b.mul(x, y),
-    lambda g, o, a, b: (g * conj(b), g * conj(a)), kinds=NUMBERS,
-)  # fmt: skip
+    "multiply",
+    2,
+    "a * b",
+    lambda xp, a, b: a * b,
+    lambda b, x, y: b.mul(x, y),
+    lambda g, o, a, b: (g * conj(b), g * conj(a)),
+    kinds=NUMBERS,
+    laws=(lambda o, a, b: (o, b * a),),
+)
 divide = elementwise(
-    "divide", 2, "a / b", lambda xp, a, b: xp.divide(a, b), lambda b, x, y: b.div(x, y),
-    lambda g, o, a, b: (g / conj(b), -(g * conj(o / b))), kinds="fc", low=0.4,
-)  # fmt: skip
-negative = elementwise("negative", 1, "-a", lambda xp, a: -a, lambda b, x: b.neg(x), lambda g, o, a: (-g,), kinds=NUMBERS)
+    "divide",
+    2,
+    "a / b",
+    lambda xp, a, b: xp.divide(a, b),
+    lambda b, x, y: b.div(x, y),
+    lambda g, o, a, b: (g / conj(b), -(g * conj(o / b))),
+    kinds="fc",
+    low=0.4,
+    laws=(lambda o, a, b: (o * b, a),),
+)
+negative = elementwise(
+    "negative",
+    1,
+    "-a",
+    lambda xp, a: -a,
+    lambda b, x: b.neg(x),
+    lambda g, o, a: (-g,),
+    kinds=NUMBERS,
+    laws=(lambda o, a: (o + a, zeros_like(a)),),
+)
+
+
+def _abs_vjp(g: Node, o: Node, a: Node) -> tuple[Node]:
+    return (convert(g, a.dtype) * sign(a),)  # at 0 the gradient is 0
+
+
 abs = elementwise(
-    "abs", 1, "|a|", lambda xp, a: xp.abs(a), lambda b, x: b.abs(x), lambda g, o, a: (g * OPS["sign"](a),), kinds="iuf"
+    "abs",
+    1,
+    "|a|; of a complex number, its distance from 0",
+    lambda xp, a: xp.abs(a),
+    lambda b, x: b.abs(x),
+    _abs_vjp,
+    kinds=NUMBERS,
+    dtype=real_dtype,
+    laws=(lambda o, a: (o * o, real(a * conj(a))),),
 )
 
 
@@ -56,17 +122,45 @@ def _sign(b: B, x: B) -> B:
     return positive if x.dtype.kind == "u" else b.select(b.less(x, zero), b.like(-1, x), positive)
 
 
-sign = elementwise(
-    "sign", 1, "-1, 0 or 1; NaN stays", lambda xp, a: xp.sign(a), _sign, lambda g, o, a: (None,), kinds="iuf"
+def _sign_vjp(g: Node, o: Node, a: Node) -> tuple[Node | None]:
+    """A real sign is flat; the complex one, a / |a|, changes across the direction of a only."""
+    if a.dtype.kind != "c":
+        return (None,)
+    along = o * convert(OPS["real"](conj(o) * g), a.dtype)
+    return ((g - along) / convert(no_zeros(abs(a)), a.dtype),)
+
+
+sign: Op = elementwise(
+    "sign",
+    1,
+    "-1, 0 or 1; a / |a| of a complex number; NaN stays",
+    lambda xp, a: xp.sign(a),
+    _sign,
+    _sign_vjp,
+    kinds=NUMBERS,
+    laws=(lambda o, a: (o * convert(abs(a), a.dtype), a),),
 )
 square = elementwise(
-    "square", 1, "a * a", lambda xp, a: a * a, lambda b, x: b.mul(x, x),
-    lambda g, o, a: (g * conj(a + a),), kinds=NUMBERS,
-)  # fmt: skip
+    "square",
+    1,
+    "a * a",
+    lambda xp, a: a * a,
+    lambda b, x: b.mul(x, x),
+    lambda g, o, a: (g * conj(a + a),),
+    kinds=NUMBERS,
+    laws=(lambda o, a: (o, a * a),),
+)
 reciprocal = elementwise(
-    "reciprocal", 1, "1 / a", lambda xp, a: 1 / a, lambda b, x: b.div(b.like(1.0, x), x),
-    lambda g, o, a: (-(g * conj(o * o)),), kinds="fc", low=0.4,
-)  # fmt: skip
+    "reciprocal",
+    1,
+    "1 / a",
+    lambda xp, a: 1 / a,
+    lambda b, x: b.div(b.like(1.0, x), x),
+    lambda g, o, a: (-(g * conj(o * o)),),
+    kinds="fc",
+    low=0.4,
+    laws=(lambda o, a: (o * a, full(a.shape, 1, a.dtype)),),
+)
 
 
 def _halves(g: Node, a: Node, b: Node, first: Node) -> tuple[Node, Node]:
@@ -77,29 +171,64 @@ def _halves(g: Node, a: Node, b: Node, first: Node) -> tuple[Node, Node]:
 
 
 maximum = elementwise(
-    "maximum", 2, "the larger of a and b; NaN wins", lambda xp, a, b: xp.maximum(a, b), lambda b, x, y: b.maximum(x, y),
-    lambda g, o, a, b: _halves(g, a, b, OPS["greater"](a, b)), kinds="iuf",
-)  # fmt: skip
-minimum = elementwise(
-    "minimum", 2, "the smaller of a and b; NaN wins", lambda xp, a, b: xp.minimum(a, b), lambda b, x, y: b.minimum(x, y),
-    lambda g, o, a, b: _halves(g, a, b, OPS["less"](a, b)), kinds="iuf",
-)  # fmt: skip
+    "maximum",
+    2,
+    "the larger of a and b; NaN wins",
+    lambda xp, a, b: xp.maximum(a, b),
+    lambda b, x, y: b.maximum(x, y),
+    lambda g, o, a, b: _halves(g, a, b, OPS["greater"](a, b)),
+    kinds="iuf",
+    laws=(lambda o, a, b: (o + minimum(a, b), a + b),),
+)
+minimum: Op = elementwise(
+    "minimum",
+    2,
+    "the smaller of a and b; NaN wins",
+    lambda xp, a, b: xp.minimum(a, b),
+    lambda b, x, y: b.minimum(x, y),
+    lambda g, o, a, b: _halves(g, a, b, OPS["less"](a, b)),
+    kinds="iuf",
+    laws=(lambda o, a, b: (o, where(OPS["less"](b, a), b, a)),),
+)
 relu = elementwise(
-    "relu", 1, "max(a, 0); the derivative at 0 is 0", lambda xp, a: xp.maximum(a, xp.zeros((), a.dtype)),
+    "relu",
+    1,
+    "max(a, 0); the derivative at 0 is 0",
+    lambda xp, a: xp.maximum(a, xp.zeros((), a.dtype)),
     lambda b, x: b.maximum(x, b.like(0.0, x)),
-    lambda g, o, a: (where(OPS["greater"](o, zeros_like(o)), g, zeros_like(g)),), kinds="f",
-)  # fmt: skip
+    lambda g, o, a: (where(OPS["greater"](o, zeros_like(o)), g, zeros_like(g)),),
+    kinds="f",
+    laws=(lambda o, a: (o + o, a + abs(a)),),
+)
 
-for _name, _doc in (("floor", "largest integer not above a"), ("ceil", "smallest integer not below a"), ("trunc", "a without its fraction")):
+for _name, _doc in (
+    ("floor", "largest integer not above a"),
+    ("ceil", "smallest integer not below a"),
+    ("trunc", "a without its fraction"),
+):
     elementwise(
-        _name, 1, _doc, lambda xp, a, _n=_name: getattr(xp, _n)(a), lambda b, x, _n=_name: getattr(b, _n)(x),
-        lambda g, o, a: (None,), kinds="f",
-    )  # fmt: skip
+        _name,
+        1,
+        _doc,
+        lambda xp, a, _n=_name: getattr(xp, _n)(a),
+        lambda b, x, _n=_name: getattr(b, _n)(x),
+        lambda g, o, a: (None,),
+        kinds="f",
+        low=-9.0,
+        high=9.0,
+    )
 floor, ceil, trunc = OPS["floor"], OPS["ceil"], OPS["trunc"]
 round = elementwise(
-    "round", 1, "nearest integer, ties to even", lambda xp, a: xp.round(a), lambda b, x: b.round_even(x),
-    lambda g, o, a: (None,), kinds="f",
-)  # fmt: skip
+    "round",
+    1,
+    "nearest integer, ties to even; of both parts of a complex number",
+    lambda xp, a: xp.round(a),
+    lambda b, x: b.round_even(x),
+    lambda g, o, a: (None,),
+    kinds="fc",
+    low=-9.0,
+    high=9.0,
+)
 
 
 def _safe_divisor(b: B, x: B, y: B) -> tuple[B, B, B]:
@@ -116,12 +245,17 @@ def _float_floor_divide(b: B, x: B, y: B) -> B:
     # an infinite divisor: the quotient is 0 for equal signs and -1 otherwise
     infinite = b.equal(b.abs(y), b.like(math.inf, y))
     below = b.less(plain, b.like(0.0, x))
-    signs = b.select(b.less(b.mul(b.copysign(b.like(1.0, x), x), b.copysign(b.like(1.0, y), y)), b.like(0.0, x)),
-                     b.like(-1.0, x), b.like(0.0, x))  # fmt: skip
+    signs = b.select(
+        b.less(b.mul(b.copysign(b.like(1.0, x), x), b.copysign(b.like(1.0, y), y)), b.like(0.0, x)),
+        b.like(-1.0, x),
+        b.like(0.0, x),
+    )
     at_infinity = b.select(b.equal(x, b.like(0.0, x)), plain, signs)
-    at_infinity = b.select(b.or_(b.is_nan(x), b.equal(b.abs(x), b.like(math.inf, x))), b.like(math.nan, x), at_infinity)
+    undefined = b.or_(b.is_nan(x), b.equal(b.abs(x), b.like(math.inf, x)))
+    at_infinity = b.select(undefined, b.like(math.nan, x), at_infinity)
     quotient = b.select(infinite, at_infinity, quotient)
-    quotient = b.select(b.equal(quotient, b.like(0.0, x)), b.copysign(b.like(0.0, x), b.select(below, b.like(-1.0, x), plain)), quotient)
+    signed_zero = b.copysign(b.like(0.0, x), b.select(below, b.like(-1.0, x), plain))
+    quotient = b.select(b.equal(quotient, b.like(0.0, x)), signed_zero, quotient)
     return b.select(b.equal(y, b.like(0.0, y)), plain, quotient)
 
 
@@ -149,45 +283,117 @@ def _remainder(b: B, x: B, y: B) -> B:
     return b.select(b.or_(zero, minus), b.like(0, x), rest)
 
 
+def _away_from_zero(a: Node, b: Node) -> tuple[Node, Node]:
+    return a, b + copysign(full(b.shape, 0.6, b.dtype), b)
+
+
+_BOTH_SIGNS = tuple(
+    Sample(((5, 41), (5, 41)), {}, -9.0, 9.0, (d, d), prepare=prepare)
+    for d, prepare in (
+        ("float32", _away_from_zero),
+        ("float64", _away_from_zero),
+        ("int8", None),
+        ("int64", None),
+    )
+)  # the integers meet a divisor of 0 too, which gives 0
+
 floor_divide = elementwise(
-    "floor_divide", 2, "floor(a / b)", lambda xp, a, b: xp.floor_divide(a, b), _floor_divide,
-    lambda g, o, a, b: (None, None), kinds="iuf", low=0.6, high=9.0,
-)  # fmt: skip
-remainder = elementwise(
-    "remainder", 2, "a - b * floor(a / b), with the sign of b", lambda xp, a, b: xp.remainder(a, b), _remainder,
-    lambda g, o, a, b: (g, -(g * floor_divide(a, b))), kinds="iuf", low=0.6, high=9.0,
-)  # fmt: skip
+    "floor_divide",
+    2,
+    "floor(a / b)",
+    lambda xp, a, b: xp.floor_divide(a, b),
+    _floor_divide,
+    lambda g, o, a, b: (None, None),
+    kinds="iuf",
+    low=0.6,
+    high=9.0,
+    samples=_BOTH_SIGNS,
+    laws=(lambda o, a, b: (where(OPS["equal"](b, zeros_like(b)), a, o * b + remainder(a, b)), a),),
+)
+remainder: Op = elementwise(
+    "remainder",
+    2,
+    "a - b * floor(a / b), with the sign of b",
+    lambda xp, a, b: xp.remainder(a, b),
+    _remainder,
+    lambda g, o, a, b: (g, -(g * floor_divide(a, b))),
+    kinds="iuf",
+    low=0.6,
+    high=9.0,
+    samples=_BOTH_SIGNS,
+)
 
-is_finite = elementwise(
-    "isfinite", 1, "neither infinite nor NaN", lambda xp, a: xp.isfinite(a),
-    lambda b, x: b.less(b.abs(x), b.like(math.inf, x)) if x.dtype.kind == "f" else b.const(True, dt.bool_, x.lanes),
-    None, kinds="iufc", dtype=lambda d: dt.bool_, no_gradient="the result is bool",
-)  # fmt: skip
-is_nan = elementwise(
-    "isnan", 1, "not a number", lambda xp, a: xp.isnan(a),
-    lambda b, x: b.is_nan(x) if x.dtype.kind == "f" else b.const(False, dt.bool_, x.lanes),
-    None, kinds="iufc", dtype=lambda d: dt.bool_, no_gradient="the result is bool",
-)  # fmt: skip
-is_inf = elementwise(
-    "isinf", 1, "positive or negative infinity", lambda xp, a: xp.isinf(a),
-    lambda b, x: b.equal(b.abs(x), b.like(math.inf, x)) if x.dtype.kind == "f" else b.const(False, dt.bool_, x.lanes),
-    None, kinds="iufc", dtype=lambda d: dt.bool_, no_gradient="the result is bool",
-)  # fmt: skip
+
+def _asks(name: str, doc: str, float_form: Any, otherwise: bool) -> Op:
+    """A question whose answer is the same for all integers."""
+
+    def cpu(b: B, x: B) -> B:
+        return float_form(b, x) if x.dtype.kind == "f" else b.const(otherwise, dt.bool_, x.lanes)
+
+    return elementwise(
+        name,
+        1,
+        doc,
+        lambda xp, a: getattr(xp, name)(a),
+        cpu,
+        None,
+        kinds=NUMBERS,
+        dtype=lambda d: dt.bool_,
+        no_gradient=BOOL,
+    )
+
+
+is_finite = _asks(
+    "isfinite", "neither infinite nor NaN", lambda b, x: b.less(b.abs(x), b.like(math.inf, x)), True
+)
+is_nan = _asks("isnan", "not a number", lambda b, x: b.is_nan(x), False)
+is_inf = _asks(
+    "isinf", "positive or negative infinity", lambda b, x: b.equal(b.abs(x), b.like(math.inf, x)), False
+)
 signbit = elementwise(
-    "signbit", 1, "whether the sign bit is set", lambda xp, a: xp.signbit(a),
-    lambda b, x: b.less(b.bits_of(x), b.like(0, b.bits_of(x))), None, kinds="f", dtype=lambda d: dt.bool_,
-    no_gradient="the result is bool", dtypes=("float32", "float64"),
-)  # fmt: skip
-copysign = elementwise(
-    "copysign", 2, "|a| with the sign of b", lambda xp, a, b: xp.copysign(a, b), lambda b, x, y: b.copysign(x, y),
-    lambda g, o, a, b: (g * copysign(full(a.shape, 1, a.dtype), a) * copysign(full(b.shape, 1, b.dtype), b), None), kinds="f",
-)  # fmt: skip
-stop_gradient = elementwise(
-    "stop_gradient", 1, "a, as a constant to derivatives", lambda xp, a: a, lambda b, x: x,
-    lambda g, o, a: (None,), kinds="biufc",
-)  # fmt: skip
-barrier = elementwise(
-    "barrier", 1, "a, never merged with an equal value: what sl.checkpoint recomputes from", lambda xp, a, token: a,
-    lambda b, x, token: x, lambda g, o, a, token: (g,), kinds="biufc", attrs={"token": 0},
-)  # fmt: skip
+    "signbit",
+    1,
+    "whether the sign bit is set",
+    lambda xp, a: xp.signbit(a),
+    lambda b, x: b.less(b.bits_of(x), b.like(0, b.bits_of(x))),
+    None,
+    kinds="f",
+    dtype=lambda d: dt.bool_,
+    no_gradient=BOOL,
+)
 
+
+def _copysign_vjp(g: Node, o: Node, a: Node, b: Node) -> tuple[Node, None]:
+    one = full(a.shape, 1, a.dtype)
+    return g * copysign(one, a) * copysign(one, b), None
+
+
+copysign: Op = elementwise(
+    "copysign",
+    2,
+    "|a| with the sign of b",
+    lambda xp, a, b: xp.copysign(a, b),
+    lambda b, x, y: b.copysign(x, y),
+    _copysign_vjp,
+    kinds="f",
+    laws=(lambda o, a, b: (abs(o), abs(a)), lambda o, a, b: (o * sign(b), abs(a))),
+)
+stop_gradient = elementwise(
+    "stop_gradient",
+    1,
+    "a, as a constant to derivatives",
+    lambda xp, a: a,
+    lambda b, x: x,
+    lambda g, o, a: (None,),
+    kinds="biufc",
+)
+barrier = elementwise(
+    "barrier",
+    1,
+    "a, never merged with an equal value: what sl.checkpoint recomputes from",
+    lambda xp, a, token: a,
+    lambda b, x, token: x,
+    lambda g, o, a, token: (g,),
+    kinds="biufc",
+    attrs={"token": 0},
+)

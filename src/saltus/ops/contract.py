@@ -6,8 +6,9 @@ from typing import Any
 
 from saltus.base.errors import ShapeError
 from saltus.ir.node import Node
-from saltus.ir.spec import OPS, Kind, Op, Sample, Shape, define
+from saltus.ir.spec import Kind, Op, Sample, Shape, define
 from saltus.ops._elementwise import same_dtype
+from saltus.ops.arithmetic import conj
 
 
 def _shape(a: Shape, b: Shape, ta: bool, tb: bool) -> Shape:
@@ -26,21 +27,30 @@ def _eval(xp: Any, a: Any, b: Any, ta: bool, tb: bool) -> Any:
     return xp.matmul(a, b)
 
 
-def _conj(a: Node) -> Node:
-    return OPS["conj"](a) if a.dtype.kind == "c" else a
-
-
 def _vjp(g: Node, o: Node, a: Node, b: Node, ta: bool, tb: bool) -> tuple[Node, Node]:
-    a, b = _conj(a), _conj(b)
+    a, b = conj(a), conj(b)
     ga = matmul(b, g, ta=tb, tb=True) if ta else matmul(g, b, ta=False, tb=not tb)
     gb = matmul(g, a, ta=True, tb=ta) if tb else matmul(a, g, ta=not ta, tb=False)
     return ga, gb
 
 
-matmul = define(
-    Op("matmul", Kind.CONTRACT, "matrix product of the last two axes; ta, tb: an operand is transposed", _eval, _shape, same_dtype, _vjp,
-       samples=(Sample(((4, 5), (5, 3)), {"ta": False, "tb": False}), Sample(((5, 4), (5, 33)), {"ta": True, "tb": False}),
-                Sample(((2, 4, 5), (2, 17, 5)), {"ta": False, "tb": True}), Sample(((2, 3, 5, 4), (2, 3, 6, 5)), {"ta": True, "tb": True}),
-                Sample(((40, 70), (70, 50)), {"ta": False, "tb": False}, tolerance=256.0)),
-       kinds="iufc", flops=2)
-)  # fmt: skip
+matmul: Op = define(
+    Op(
+        "matmul",
+        Kind.CONTRACT,
+        "matrix product of the last two axes; ta, tb: an operand is transposed",
+        _eval,
+        _shape,
+        same_dtype,
+        _vjp,
+        samples=(
+            Sample(((4, 5), (5, 3)), {"ta": False, "tb": False}),
+            Sample(((5, 4), (5, 33)), {"ta": True, "tb": False}),
+            Sample(((2, 4, 5), (2, 17, 5)), {"ta": False, "tb": True}),
+            Sample(((2, 3, 5, 4), (2, 3, 6, 5)), {"ta": True, "tb": True}),
+            Sample(((40, 70), (70, 50)), {"ta": False, "tb": False}, tolerance=256.0),
+        ),
+        kinds="iufc",
+        flops=2,
+    )
+)

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from saltus.base.dtypes import DType
-from saltus.base.errors import ShapeError
+from saltus.base.errors import DTypeError, ShapeError
 from saltus.ir.differentiate import backward
 from saltus.ir.evaluate import evaluate
 from saltus.ir.node import Body, Node, full, parts, placeholder, substitute, topological
 from saltus.ir.spec import Kind, Op, Shape, define
+from saltus.ops._namespace import companion, is_numpy
 
 
 def _shapes(*shapes: Shape, body: Body, length: int, carry: int, xs: int, reverse: bool) -> tuple[Shape, ...]:
@@ -35,31 +36,42 @@ def _shapes(*shapes: Shape, body: Body, length: int, carry: int, xs: int, revers
 def _dtypes(*dtypes: DType, body: Body, carry: int, **_: Any) -> tuple[DType, ...]:
     for i, (before, after) in enumerate(zip(dtypes[:carry], body.outputs[:carry], strict=True)):
         if before is not after.dtype:
-            raise ShapeError(f"scan: carry number {i} is {before.name} before a step and {after.dtype.name} after it")
+            raise DTypeError(
+                f"scan: carry number {i} is {before.name} before a step and {after.dtype.name} after it"
+            )
     return tuple(o.dtype for o in body.outputs)
 
 
-def _eval(xp: Any, *arrays: Any, body: Body, length: int, carry: int, xs: int, reverse: bool) -> tuple[Any, ...]:
+def _eval(
+    xp: Any, *arrays: Any, body: Body, length: int, carry: int, xs: int, reverse: bool
+) -> tuple[Any, ...]:
     state, stacked, constants = list(arrays[:carry]), arrays[carry : carry + xs], arrays[carry + xs :]
-    if xp is not np:
-        import jax
+    if not is_numpy(xp):
 
         def step(held: Any, slices: Any) -> Any:
-            made = evaluate(body.outputs, dict(zip(body.inputs, (*held, *slices, *constants), strict=True)), xp)
+            made = evaluate(
+                body.outputs, dict(zip(body.inputs, (*held, *slices, *constants), strict=True)), xp
+            )
             return tuple(made[:carry]), tuple(made[carry:])
 
-        last, ys = jax.lax.scan(step, tuple(state), tuple(stacked), length=length, reverse=reverse)
+        last, ys = companion(xp, "lax").scan(
+            step, tuple(state), tuple(stacked), length=length, reverse=reverse
+        )
         return (*last, *ys)
     results = [np.empty((length, *o.shape), o.dtype.numpy) for o in body.outputs[carry:]]
     for t in reversed(range(length)) if reverse else range(length):
-        made = evaluate(body.outputs, dict(zip(body.inputs, (*state, *[x[t] for x in stacked], *constants), strict=True)))
+        made = evaluate(
+            body.outputs, dict(zip(body.inputs, (*state, *[x[t] for x in stacked], *constants), strict=True))
+        )
         state = made[:carry]
         for whole, piece in zip(results, made[carry:], strict=True):
             whole[t] = piece
     return (*state, *results)
 
 
-def _vjp(g: Any, out: Any, *src: Node, body: Body, length: int, carry: int, xs: int, reverse: bool) -> list[Node | None]:
+def _vjp(
+    g: Any, out: Any, *src: Node, body: Body, length: int, carry: int, xs: int, reverse: bool
+) -> list[Node | None]:
     """One forward scan that keeps each step's carry, then one scan in the other direction that differentiates the body."""
     wrt = [i for i, p in enumerate(body.inputs) if p.dtype.is_inexact]
     kept = Body(body.inputs, (*body.outputs, *body.inputs[:carry]))
@@ -74,17 +86,42 @@ def _vjp(g: Any, out: Any, *src: Node, body: Body, length: int, carry: int, xs: 
     g_sums = [placeholder(body.inputs[i].shape, body.inputs[i].dtype) for i in sums]
     g_ys = [placeholder(body.outputs[i].shape, body.outputs[i].dtype) for i in live_out if i >= carry]
     found = backward([body.outputs[i] for i in live_out], [*g_state, *g_ys], [body.inputs[i] for i in wrt])
-    by = {i: f if f is not None else full(body.inputs[i].shape, 0, body.inputs[i].dtype) for i, f in zip(wrt, found, strict=True)}
+    by = {
+        i: f if f is not None else full(body.inputs[i].shape, 0, body.inputs[i].dtype)
+        for i, f in zip(wrt, found, strict=True)
+    }
     step = Body(
-        (*g_state, *g_sums, *body.inputs[:carry], *body.inputs[carry : carry + xs], *g_ys, *body.inputs[carry + xs :]),
-        (*[by[i] for i in states], *[s + by[i] for s, i in zip(g_sums, sums, strict=True)], *[by[i] for i in slices]),
+        (
+            *g_state,
+            *g_sums,
+            *body.inputs[:carry],
+            *body.inputs[carry : carry + xs],
+            *g_ys,
+            *body.inputs[carry + xs :],
+        ),
+        (
+            *[by[i] for i in states],
+            *[s + by[i] for s, i in zip(g_sums, sums, strict=True)],
+            *[by[i] for i in slices],
+        ),
     )
     operands = (
-        *[g[i] for i in states], *[full(src[i].shape, 0, src[i].dtype) for i in sums],
-        *carries, *src[carry : carry + xs], *[g[i] for i in live_out if i >= carry], *src[carry + xs :],
-    )  # fmt: skip
+        *[g[i] for i in states],
+        *[full(src[i].shape, 0, src[i].dtype) for i in sums],
+        *carries,
+        *src[carry : carry + xs],
+        *[g[i] for i in live_out if i >= carry],
+        *src[carry + xs :],
+    )
     back = parts(
-        scan(*operands, body=step, length=length, carry=len(states) + len(sums), xs=carry + xs + len(g_ys), reverse=not reverse)
+        scan(
+            *operands,
+            body=step,
+            length=length,
+            carry=len(states) + len(sums),
+            xs=carry + xs + len(g_ys),
+            reverse=not reverse,
+        )
     )
     result: list[Node | None] = [None] * len(src)
     for i, node in zip((*states, *sums, *slices), back, strict=True):
@@ -92,15 +129,29 @@ def _vjp(g: Any, out: Any, *src: Node, body: Body, length: int, carry: int, xs: 
     return result
 
 
-scan = define(
-    Op("scan", Kind.SCAN, "a loop whose body is a graph", _eval, _shapes, _dtypes, _vjp, outputs=0, kinds="biufc")
+scan: Op = define(
+    Op(
+        "scan",
+        Kind.SCAN,
+        "a loop whose body is a graph",
+        _eval,
+        _shapes,
+        _dtypes,
+        _vjp,
+        outputs=0,
+        kinds="biufc",
+    )
 )
 
 
 def scan_nodes(
-    function: Callable[..., tuple[Sequence[Node], Sequence[Node]]], carry: Sequence[Node], xs: Sequence[Node], *,
-    length: int | None = None, reverse: bool = False,
-) -> tuple[tuple[Node, ...], tuple[Node, ...]]:  # fmt: skip
+    function: Callable[..., tuple[Sequence[Node], Sequence[Node]]],
+    carry: Sequence[Node],
+    xs: Sequence[Node],
+    *,
+    length: int | None = None,
+    reverse: bool = False,
+) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
     """Build a scan from a function (carry..., slices...) -> (carry, ys) on nodes; what it uses from outside becomes a constant."""
     if length is None:
         if not xs:
@@ -115,14 +166,22 @@ def scan_nodes(
 
 
 def close_over(
-    own: Sequence[Node], new_carry: Sequence[Node], ys: Sequence[Node], carry: Sequence[Node], xs: Sequence[Node], *,
-    length: int, reverse: bool,
-) -> tuple[tuple[Node, ...], tuple[Node, ...]]:  # fmt: skip
+    own: Sequence[Node],
+    new_carry: Sequence[Node],
+    ys: Sequence[Node],
+    carry: Sequence[Node],
+    xs: Sequence[Node],
+    *,
+    length: int,
+    reverse: bool,
+) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
     """The scan of a traced body. Whatever does not depend on the step is computed outside, once."""
     outputs = [*new_carry, *ys]
     outer = captured(own, outputs)
     body = Body((*own, *outer.values()), substitute(outputs, outer))
-    made = parts(scan(*carry, *xs, *outer, body=body, length=length, carry=len(carry), xs=len(xs), reverse=reverse))
+    made = parts(
+        scan(*carry, *xs, *outer, body=body, length=length, carry=len(carry), xs=len(xs), reverse=reverse)
+    )
     return made[: len(carry)], made[len(carry) :]
 
 
@@ -142,4 +201,6 @@ def captured(own: Sequence[Node], outputs: Sequence[Node]) -> dict[Node, Node]:
 
 def _cheap(node: Node) -> bool:
     """Constants and ramps are made again inside rather than passed in."""
-    return node.op.name in ("const", "iota") or (node.op.name in ("broadcast_to", "reshape") and _cheap(node.src[0]))
+    return node.op.name in ("const", "iota") or (
+        node.op.name in ("broadcast_to", "reshape") and _cheap(node.src[0])
+    )
