@@ -321,7 +321,7 @@ class LoopBuilder:
             return self.memo[key]
         inner = node.src[0]
         item = self.value(inner, identity(inner.shape))
-        if not self.group.reduced:  # all its axes have length 1
+        if all(inner.shape[k] == 1 for k in node.attr("axes")):
             self.memo[key] = item
             return item
         return self._add(key, Item("fold", node.dtype, 2 if self.strip else 1, self.items[item].stage + 1, node, (item,)))
