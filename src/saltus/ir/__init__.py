@@ -1,1 +1,1 @@
-"""Graphs. In: op records and nodes. Out: immutable, hash-consed graphs in readable form. Knows no arrays, engines or Tensors."""
+"""Graphs. In: op records and nodes. Out: immutable, hash-consed graphs. Knows no arrays, engines or Tensors."""

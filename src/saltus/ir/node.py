@@ -1,6 +1,6 @@
 """Nodes: immutable, hash-consed, each with the user's line that made it first.
 
-Two calls with the same op, operands and attributes give the same node, so equal subexpressions are one by construction.
+Two calls with the same op, operands and attributes give one node, so equal subexpressions are one by construction.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _here = _Here()
 
 
 class at:
-    """`with at(node.site):` gives new nodes that site, so a rewritten node keeps the line of the one it replaces."""
+    """`with at(node.site):` gives new nodes that site: a rewritten node keeps the line of the one it replaces."""
 
     __slots__ = ("_before", "_site")
 
@@ -244,7 +244,7 @@ def topological(roots: Iterable[Node], stop: Callable[[Node], bool] | None = Non
 
 
 class Body:
-    """The graph inside a scan: parameters, and results in terms of them. Equal where both are the same nodes."""
+    """The graph inside a scan: inputs, and results in terms of them. Two of the same nodes are equal."""
 
     __slots__ = ("inputs", "outputs")
 
