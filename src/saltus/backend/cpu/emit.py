@@ -162,10 +162,13 @@ class Emitter:
     def table(self, values: Sequence[float | int], dtype: DType) -> Value:
         """A pointer to a read-only array of constants (for table lookups)."""
         inner = ", ".join(f"{_LLVM[dtype]} {_literal(v, dtype)}" for v in values)
-        name = f"table{len(self._declared)}_{self.name}"
-        body = f"[{len(values)} x {_LLVM[dtype]}] [{inner}], align 64"
-        self._declared[name] = f"@{name} = private unnamed_addr constant {body}"
-        return Value(f"@{name}", None)
+        key = ("table", inner)
+        if key not in self._memo:
+            name = f"table{len(self._declared)}_{self.name}"
+            body = f"[{len(values)} x {_LLVM[dtype]}] [{inner}], align 64"
+            self._declared[name] = f"@{name} = private unnamed_addr constant {body}"
+            self._memo[key] = Value(f"@{name}", None)
+        return self._memo[key]
 
     # --- lanes --------------------------------------------------------------------------------------------------
     def splat(self, value: Value, lanes: int) -> Value:
@@ -302,6 +305,14 @@ class Emitter:
     def select(self, condition: Value, a: Value, b: Value) -> Value:
         """`a` where the condition holds, else `b`; the condition may be scalar."""
         return self.emit(f"select {condition}, {a}, {b}", a.dtype, a.lanes)
+
+    def any(self, mask: Value) -> Value:
+        """Whether any lane of a bool value is true, as a scalar."""
+        if mask.lanes == 1:
+            return mask
+        name = f"llvm.vector.reduce.or.v{mask.lanes}i1"
+        self.declare(name, "i1", [mask.type])
+        return self.emit(f"call i1 @{name}({mask})", mask.dtype)
 
     def maximum(self, a: Value, b: Value) -> Value:
         """The larger; NaN if either is NaN."""
@@ -512,6 +523,14 @@ class Emitter:
         self._entry.append(f"  {ref} = alloca [{count} x {memory}], align {align}")
         return Value(ref, None)
 
+    def opaque(self, scalar: Value) -> Value:
+        """The same pointer or integer with its origin hidden from LLVM; costs no instruction.
+
+        In a loop it keeps the addressing as written (strength reduction over many addresses takes most of the compile
+        time). Before a loop it gives the loop a copy of its own, which the allocator then keeps in a register.
+        """
+        return self.emit(f'call {scalar.type} asm "", "=r,0"({scalar})', scalar.dtype)
+
     def prefetch(self, pointer: Value, locality: int = 3, *, write: bool = False) -> None:
         self.declare("llvm.prefetch.p0", "void", ["ptr", "i32", "i32", "i32"])
         self.void(f"call void @llvm.prefetch.p0({pointer}, i32 {int(write)}, i32 {locality}, i32 1)")
@@ -530,8 +549,13 @@ class Emitter:
     def jump(self, label: str) -> None:
         self.void(f"br label %{label}")
 
-    def branch(self, condition: Value, then: str, otherwise: str) -> None:
-        self.void(f"br {condition}, label %{then}, label %{otherwise}")
+    def branch(self, condition: Value, then: str, otherwise: str, *, rare: bool = False) -> None:
+        """Go to `then` if the scalar condition holds; rare: expect it not to, and keep `then` out of the straight path."""
+        weights = ""
+        if rare:
+            weights = ", !prof !3"
+            self._declared["!3"] = '!3 = !{!"branch_weights", i32 1, i32 4000}'
+        self.void(f"br {condition}, label %{then}, label %{otherwise}{weights}")
 
     @property
     def here(self) -> str:
@@ -588,10 +612,11 @@ class Emitter:
         self.jump(end)
         self.at(end)
 
-    def either(self, condition: Value, then: Callable[[], Sequence[Value]], otherwise: Callable[[], Sequence[Value]]) -> list[Value]:
-        """Run one of two bodies and merge the values they return."""
+    def either(self, condition: Value, then: Callable[[], Sequence[Value]], otherwise: Callable[[], Sequence[Value]],
+               *, rare: bool = False) -> list[Value]:  # fmt: skip
+        """Run one of two bodies and merge the values they return; rare: the first is hardly ever run."""
         yes, no, end = self.block("yes"), self.block("no"), self.block("merge")
-        self.branch(condition, yes, no)
+        self.branch(condition, yes, no, rare=rare)
         self.at(yes)
         first, first_end = list(then()), self.here
         self.jump(end)
