@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from saltus.base.dtypes import DType
 from saltus.ir.node import Node, constant_value
 from saltus.ir.spec import Kind, Shape
@@ -53,6 +55,22 @@ class Item:
     access: int = -1
     strides: tuple[int, ...] = ()  # of a ramp
     offset: int = 0  # of a ramp
+
+
+LITERALS = frozenset((0, 1, -1, 2, 0.5, math.inf, -math.inf))
+
+
+def is_literal(item: Item) -> bool:
+    """Whether a constant is part of the code. Others are arguments: 1 / batch size must not make a new kernel."""
+    value = constant_value(item.node) if item.node is not None else None
+    return item.dtype.kind == "b" or value != value or value in LITERALS
+
+
+def constant_word(item: Item) -> int:
+    """The bits of a constant argument, in the type it is computed with."""
+    held = np.float32 if item.dtype.is_float and item.dtype.bits == 16 else item.dtype.numpy
+    raw = np.asarray(constant_value(item.node), held).tobytes()  # type: ignore[arg-type]
+    return int.from_bytes(raw.ljust(8, b"\0"), "little", signed=True)
 
 
 @dataclass(eq=False)
@@ -110,7 +128,7 @@ class LoopKernel:
         for i in self.items:
             attrs = ",".join(f"{k}={v}" for k, v in i.node.attrs) if i.node is not None and i.kind == "op" else ""
             ramp = "".join("0" if s == 0 else "s" for s in i.strides)
-            value = i.node.attr("bits").hex() if i.kind == "const" and i.node is not None else ""
+            value = i.node.attr("bits").hex() if i.kind == "const" and i.node is not None and is_literal(i) else ""
             name = i.node.op.name if i.node is not None and i.kind in ("op", "fold") else i.kind
             items.append(f"{name}({','.join(map(str, i.args))};{attrs}{value}{ramp};{i.access}):{i.dtype.name}/{i.level}.{i.stage}")
         writes = [f"{w.item}>{w.access}" for w in self.writes]
@@ -121,7 +139,7 @@ class LoopKernel:
     HEADER = 4  # rows in a chunk, vector elements in a chunk, vector chunks, rows
 
     def slots(self) -> tuple[list[int], list[tuple[int, dict[int, int]]], list[dict[int, int]], int]:
-        """Slots of extents, of (pointer, stride slots, index stride and limit) per access, of ramps, and their number."""
+        """Slots of extents, of (pointer, stride slots, index stride and limit) per access, of ramps and constants, and their number."""
         at = self.HEADER
         extents = list(range(at, at + len(self.extents)))
         at += len(self.extents) + 2  # ragged length and total
@@ -138,6 +156,8 @@ class LoopKernel:
         ramps = []
         for i in self.items:
             slots = {}
+            if i.kind == "const" and not is_literal(i):
+                slots[-1], at = at, at + 1
             if i.kind == "ramp":
                 slots[-1], at = at, at + 1
                 for k, s in enumerate(i.strides):
@@ -184,7 +204,7 @@ class LoopKernel:
                 words[slot] = a.index_stride if axis == -1 else a.limit if axis == -2 else a.strides[axis]
         for item, slots in zip(self.items, ramps, strict=True):
             for axis, slot in slots.items():
-                words[slot] = item.offset if axis == -1 else item.strides[axis]
+                words[slot] = constant_word(item) if item.kind == "const" else item.offset if axis == -1 else item.strides[axis]
         return words, pointers, chunks
 
     @property

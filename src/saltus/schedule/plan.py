@@ -182,9 +182,10 @@ class Planner:
             if own and (old is None or self._take_over(fuser, node, old)):
                 self.places[node] = target
                 taken.add(node)
+                if old is not None:
+                    self._hold_back(fuser, node, old)
             else:
                 copies.append((node, target, old))
-        self._hold_back(groups, fuser, outputs, reuse, taken)
         early = [c for c in copies if c[0] in fuser.given and c[2] is None]  # before anything is written over them
         tasks: list[_Task] = []
         for node, target, _ in early:
@@ -235,21 +236,14 @@ class Planner:
     def _readers(self, fuser: Fuser, node: Node, without: Group) -> list[Group]:
         return [g for g in fuser.groups if g.stores and g is not without and node in g.reads]
 
-    def _hold_back(self, groups: list[Group], fuser: Fuser, outputs: Sequence[Node], reuse: dict[int, Node], taken: set[Node]) -> None:
-        """Make writers in place wait for the readers of the old value; give the plan up where that closes a circle."""
-        for number, old in reuse.items():
-            node = outputs[number]
-            if node not in taken:
-                continue
-            writer = fuser.writers[node][0]
-            for reader in self._readers(fuser, old, writer):
-                writer.before |= reader.before | reader.bit
-                for other in fuser.groups:
-                    if other.before & writer.bit:
-                        other.before |= writer.before
-        for g in groups:
-            if g.before & g.bit:
-                raise AssertionError("an update in place would wait for itself")
+    def _hold_back(self, fuser: Fuser, node: Node, old: Node) -> None:
+        """Make a writer in place wait for the other readers of the old value."""
+        writer = fuser.writers[node][0]
+        for reader in self._readers(fuser, old, writer):
+            writer.before |= reader.before | reader.bit
+        for other in fuser.groups:
+            if other.before & writer.bit:
+                other.before |= writer.before
 
     def _tasks(self, fuser: Fuser, groups: list[Group], tasks: list[_Task], wait: dict[int, set[int]]) -> None:
         """Append the tasks of groups; `wait` gives tasks some groups must also come after."""

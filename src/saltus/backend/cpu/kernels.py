@@ -18,7 +18,7 @@ from saltus.base.errors import EngineError
 from saltus.ir.evaluate import evaluate
 from saltus.ir.node import Node, placeholder
 from saltus.schedule.fuse import Fuser, Group, collapse, matrix_strides
-from saltus.schedule.loops import Access, LoopBuilder, LoopKernel, Write
+from saltus.schedule.loops import Access, LoopBuilder, LoopKernel, Write, constant_word, is_literal
 from saltus.schedule.plan import Kernel
 from saltus.schedule.view import row_major
 
@@ -92,7 +92,14 @@ class Epilogue(ItemEmitter):
                 if s and not (axis == 2 and s == 1):
                     strides[axis], at = at, at + 1
             self.slots.append((pointer, strides))
+        self.constants = {}
+        for number, item in enumerate(items):
+            if item.kind == "const" and not is_literal(item):
+                self.constants[number], at = at, at + 1
         self.count = at
+
+    def constant_slot(self, number: int) -> int:
+        return self.constants[number]
 
     def key(self) -> str:
         kinds = [a.dtype.name + "".join("0" if s == 0 else "1" if s == 1 and k == 2 else "s" for k, s in enumerate(a.strides)) for a in self.accesses]
@@ -107,6 +114,8 @@ class Epilogue(ItemEmitter):
             pointers.append((pointer, a.base, a.offset * a.dtype.itemsize))
             for axis, slot in strides.items():
                 words[slot] = a.strides[axis]
+        for number, slot in self.constants.items():
+            words[slot] = constant_word(self.items[number])
         return words, pointers
 
     def __call__(self, b: Emitter, acc: Value, batch: Value, row: Value, column: Value, mask: Value | None) -> None:

@@ -13,7 +13,8 @@ from saltus.backend.cpu.emit import Emitter, Value
 from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
 from saltus.base.errors import EngineError
-from saltus.schedule.loops import Item, LoopKernel, Write
+from saltus.ir.node import constant_value
+from saltus.schedule.loops import Item, LoopKernel, Write, is_literal
 
 PARAMETERS = [("args", "ptr"), ("chunk", "i64"), ("scratch", "ptr")]
 
@@ -56,6 +57,17 @@ class ItemEmitter:
     def ramp(self, number: int, env: Environment, lanes: int) -> Value:
         raise NotImplementedError
 
+    def constant(self, number: int) -> Value:
+        """A constant: part of the code, or an argument."""
+        item = self.items[number]
+        if is_literal(item):
+            assert item.node is not None
+            return self.b.const(constant_value(item.node), compute_type(item.dtype))
+        return self.b.argument(self.constant_slot(number), compute_type(item.dtype))
+
+    def constant_slot(self, number: int) -> int:
+        raise NotImplementedError
+
     def get(self, number: int, env: Environment) -> Value:
         """The value of an item here: found, splat or computed."""
         item = self.items[number]
@@ -79,10 +91,7 @@ class ItemEmitter:
     def _compute(self, number: int, item: Item, env: Environment, lanes: int) -> Value:
         b = self.b
         if item.kind == "const":
-            assert item.node is not None
-            from saltus.ir.node import constant_value
-
-            return b.const(constant_value(item.node), compute_type(item.dtype))
+            return self.constant(number)
         if item.kind == "load":
             return self.load(number, env, lanes)
         if item.kind == "ramp":
@@ -118,6 +127,9 @@ class LoopLowering(ItemEmitter):
             uses.setdefault(w.item, set()).add(-1)
         return uses
 
+    def constant_slot(self, number: int) -> int:
+        return self.ramp_slots[number][-1]
+
     # --- addresses ----------------------------------------------------------------------------------------------
     def _extent(self, axis: int) -> Value:
         return self.b.argument(self.extent_slots[axis], dt.int64)
@@ -147,7 +159,7 @@ class LoopLowering(ItemEmitter):
         for a in range(len(self.k.accesses)):
             self._pointer(a, env, axes)
         for number, slots in enumerate(self.ramp_slots):
-            if not slots:
+            if self.items[number].kind != "ramp":
                 continue
             value = env.find("ramps", number) or self.b.argument(slots[-1], dt.int64)
             moved = False
