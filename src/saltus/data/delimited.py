@@ -284,18 +284,20 @@ def read_delimited(
 
 
 def _frame(data: bytes, dialect: Dialect, name: str, width: int) -> pl.DataFrame:
-    try:
-        return pl.read_csv(
-            data,
-            has_header=dialect.header,
-            separator=dialect.delimiter,
-            quote_char=dialect.quote,
-            infer_schema=False,
-        )
-    except (
-        pl.exceptions.PolarsError
-    ):  # quote marks inside a field, or space around a quoted one: read it the patient way
-        _refuse_ragged(data, dialect, name, width)
+    spaced = [f"{mark} {dialect.quote}".encode() for mark in (dialect.delimiter, "\n")]
+    if not any(mark in data for mark in spaced):
+        try:
+            return pl.read_csv(
+                data,
+                has_header=dialect.header,
+                separator=dialect.delimiter,
+                quote_char=dialect.quote,
+                infer_schema=False,
+            )
+        except pl.exceptions.PolarsError:
+            pass  # such as quote marks inside a field
+    # space before a quoted field, or stray quote marks: read it the patient way
+    _refuse_ragged(data, dialect, name, width)
     rows = [row for row in _exact_rows(data, dialect) if row][dialect.header :]
     columns = zip(*rows, strict=True) if rows else [()] * width
     cells = {f"column_{i}": [cell or None for cell in column] for i, column in enumerate(columns)}

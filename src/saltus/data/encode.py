@@ -21,13 +21,16 @@ else:
 
 _DAY = 86_400_000_000  # microseconds
 _WORDS_FOR_WORDS = 2.5
+_ENOUGH_ROWS = 50  # a category of so many rows is never rare
+_LARGEST_RARE_SHARE = 0.1  # of all rows; where more rows are rare, the more frequent of them are kept
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
 class EncodeOptions:
     """Choices for all columns: see `TableEncoder`."""
 
-    max_categories: int = 1000
+    max_categories: int = 10_000
     rare_share: float = 0.0005
     text_width: int = 128
 
@@ -95,7 +98,8 @@ class NumberEncoder:
         gone, name = column.missing, self.plan.name
         numbers = {}
         if self.varies:
-            numbers[name] = self.scaler.apply(np.where(gone, self.fill, column.values))
+            scaled = self.scaler.apply(np.where(gone, self.fill, column.values))
+            numbers[name] = np.clip(scaled, -_LARGEST, _LARGEST)
         if self.indicator:
             numbers[f"{name} (missing)"] = gone
         return Features(numbers)
@@ -152,15 +156,17 @@ class CategoryEncoder:
         counts = np.bincount(column.values[column.values >= 0], minlength=len(column.words))
         order = np.lexsort((np.arange(len(counts)), -counts))
         order = order[counts[order] > 0]
-        least = options.rare_share * len(column.values)
-        common = order[counts[order] >= least][: options.max_categories]
+        least = min(options.rare_share * len(column.values), _ENOUGH_ROWS)
+        below = np.cumsum(counts[order][::-1])[::-1]  # rows of this category and all rarer ones
+        keep = (counts[order] >= least) | (below > _LARGEST_RARE_SHARE * len(column.values))
+        common = order[keep][: options.max_categories]
         rare = order[len(common) :]
         changes = []
         if len(rare):
             rows = int(counts[rare].sum())
             text = f"{counted(len(rare), 'rare category', 'rare categories')} ({counted(rows, 'row')}) read as one with the unseen"
             shown = tuple(repr(word) for word in column.words.gather(rare[:3].tolist()).to_list())
-            changes.append(Change(column.plan.name, "rare", len(rare), text, shown))
+            changes.append(Change(column.plan.name, "rare", rows, text, shown))
         labels = tuple(column.words.gather(common.tolist()).to_list())
         return cls(column.plan, labels, bool(column.missing.any())), changes
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from saltus.base.errors import DataError, unknown_name
+from saltus.base.errors import unknown_name
 
 _SAMPLE = 100_000  # values looked at to choose a scaler and to find quantiles
 _QUANTILES = 513
@@ -121,7 +121,8 @@ def _spread(values: np.ndarray) -> float:
 
 
 def _fit_standard(values: np.ndarray) -> tuple[dict[str, float], tuple[float, ...]]:
-    return _line(float(np.mean(values)), _spread(values))
+    largest = float(np.max(np.abs(values))) or 1.0
+    return _line(float(np.mean(values / largest)) * largest, _spread(values))
 
 
 def _fit_minmax(values: np.ndarray) -> tuple[dict[str, float], tuple[float, ...]]:
@@ -198,9 +199,9 @@ def _skew(values: np.ndarray) -> float:
 
 
 def _inner(values: np.ndarray) -> np.ndarray:
-    """The values without the lowest and the highest hundredth."""
-    low, high = np.quantile(values, [0.01, 0.99])
-    return values[(values >= low) & (values <= high)]
+    """The values without the lowest and the highest hundredth, at least one each; all of fewer than ten."""
+    cut = max(len(values) // 100, 1) if len(values) >= 10 else 0
+    return np.sort(values)[cut : len(values) - cut]
 
 
 def _far_out(values: np.ndarray) -> float:
@@ -213,8 +214,8 @@ def choose(values: np.ndarray) -> tuple[str, str]:
     """Choose a scaler for finite values (N,), and say why.
 
     Zeros and ones stay as they are. Values that fill natural bounds are mapped onto them; what is roughly symmetric
-    without far outliers is standardised; a long tail goes through the logarithm where that straightens it; far outliers
-    beside a well-shaped middle are kept out of the scale by median and quartiles; the rest goes through its quantiles.
+    without far outliers is standardised; far outliers beside an even middle are kept out of the scale by median and
+    quartiles; a long tail goes through the logarithm where that straightens it; the rest goes through its quantiles.
 
     Example:
         >>> import numpy as np
@@ -226,7 +227,7 @@ def choose(values: np.ndarray) -> tuple[str, str]:
         return "none", "no values"
     low, high = float(values.min()), float(values.max())
     if low == high:
-        return "none", "one value"
+        return "standard", "one value"
     if bool(np.isin(values, (0.0, 1.0)).all()):
         return "none", "zeros and ones"
     skew, far = _skew(values), _far_out(values)
@@ -234,26 +235,13 @@ def choose(values: np.ndarray) -> tuple[str, str]:
         if low == 0.0 and high in _BOUNDS and far <= _EVEN:
             return "minmax", f"fills its bounds {low:g} to {high:g}"
         return "standard", f"skew {skew:.1f}, no far outliers"
+    inner, quartiles = _inner(values), float(np.subtract(*np.quantile(values, [0.75, 0.25])))
+    if far <= _TOO_FAR and abs(_skew(inner)) <= _SKEWED and _spread(inner) <= 1.5 * quartiles:
+        return "robust", f"outliers {far:.0f} spreads away beside an even middle"
     straight = _log(values)
     log_skew = _skew(straight)
     if abs(log_skew) <= min(_SKEWED, 0.5 * abs(skew)) and _far_out(straight) <= _FAR:
         return "log", f"skew {skew:.1f}, {log_skew:.1f} after the logarithm"
-    inner, quartiles = _inner(values), float(np.subtract(*np.quantile(values, [0.75, 0.25])))
-    if far <= _TOO_FAR and abs(_skew(inner)) <= _SKEWED and _spread(inner) <= 1.5 * quartiles:
-        return "robust", f"outliers {far:.0f} spreads away beside an even middle"
     return "quantile", f"skew {skew:.1f}, outliers {far:.0f} spreads away" if np.isfinite(
         far
     ) else "nearly all rows have one value"
-
-
-def standardise(values: np.ndarray) -> Scaler:
-    """The standard scaler of a regression target.
-
-    Raises:
-        DataError: every value is the same.
-    """
-    if float(np.min(values)) == float(np.max(values)):
-        raise DataError(
-            f"every value is {values[0]:g}: there is nothing to learn", fix="choose another target"
-        )
-    return Scaler.fit(values, "standard")

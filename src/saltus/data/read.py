@@ -301,12 +301,10 @@ def _series(name: str, values: Any) -> pl.Series:
         for value in (array.tolist() if array is not None else values)
     ]
     kinds = {type(value) for value in cells if value is not None}
-    if kinds and all(
-        issubclass(kind, int | float | np.number) and not issubclass(kind, bool) for kind in kinds
-    ):
+    if kinds and all(issubclass(kind, int | float | np.number) and kind is not bool for kind in kinds):
         whole = all(issubclass(kind, int | np.integer) for kind in kinds)
-        if not whole or all(value is None or -(2**63) <= value < 2**63 for value in cells):
-            return pl.Series(name, cells, dtype=pl.Int64 if whole else pl.Float64, strict=False)
+        fits = whole and all(value is None or -(2**63) <= value < 2**63 for value in cells)
+        return pl.Series(name, cells, dtype=pl.Int64 if fits else pl.Float64, strict=False)
     if len(kinds) <= 1:
         try:
             return pl.Series(name, cells)

@@ -79,7 +79,7 @@ def aligned(rows: Sequence[dict[str, Any]], columns: Iterable[str] | None = None
     if not rows:
         return ""
     keys = list(columns or rows[0])
-    cells = [keys, *([shorten(row[key], 60) for key in keys] for row in rows)]
+    cells = [keys, *([shorten(row[key], 100) for key in keys] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(keys))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

@@ -79,16 +79,16 @@ def same_partition(a: ParsedColumn, b: ParsedColumn) -> bool:
     return bool((_first_seen(a) == _first_seen(b)).all())
 
 
-def repeated_columns(columns: list[ParsedColumn]) -> dict[str, tuple[str, str]]:
+def repeated_columns(columns: list[ParsedColumn]) -> dict[str, str]:
     """Columns that hold what another column holds.
 
     Args:
         columns: the columns that are used, in order.
 
     Returns:
-        name -> (the column that stays, what they have in common).
+        name -> why it is not needed, with the name of the column that stays.
     """
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, str] = {}
     groups: dict[tuple[int, float], list[ParsedColumn]] = defaultdict(list)
     for column in columns:
         groups[column.plan.distinct, column.plan.missing].append(column)
@@ -103,23 +103,23 @@ def repeated_columns(columns: list[ParsedColumn]) -> dict[str, tuple[str, str]]:
     return found | _linear(numbers[:_CORRELATION_COLUMNS])
 
 
-def _compare(early: ParsedColumn, late: ParsedColumn) -> dict[str, tuple[str, str]]:
+def _compare(early: ParsedColumn, late: ParsedColumn) -> dict[str, str]:
     a, b = early.plan, late.plan
     if {a.kind, b.kind} <= {"number", "boolean", "date", "time"}:
         same = early.values.dtype == late.values.dtype and np.array_equal(
             _whole(early), _whole(late), equal_nan=early.values.dtype.kind == "f"
         )
-        return {b.name: (a.name, "the same values")} if same and a.kind == b.kind else {}
+        return {b.name: f"the same values as {a.name!r}"} if same and a.kind == b.kind else {}
     if early.words is not None and late.words is not None:
         if np.array_equal(early.values, late.values) and early.words.equals(late.words):
-            return {b.name: (a.name, "the same values")}
+            return {b.name: f"the same values as {a.name!r}"}
     if "text" in (a.kind, b.kind) or not same_partition(early, late):
         return {}
     stays, goes = (b, a) if a.kind == "category" and b.kind in ("number", "boolean") else (a, b)
-    return {goes.name: (stays.name, f"the same information in another form ({a.distinct:,} values each)")}
+    return {goes.name: f"the same information as {stays.name!r} in another form ({a.distinct:,} values each)"}
 
 
-def _linear(numbers: list[ParsedColumn]) -> dict[str, tuple[str, str]]:
+def _linear(numbers: list[ParsedColumn]) -> dict[str, str]:
     """Numbers that are another number in another unit: exactly factor * x + offset."""
     if len(numbers) < 2:
         return {}
@@ -131,7 +131,7 @@ def _linear(numbers: list[ParsedColumn]) -> dict[str, tuple[str, str]]:
         centred = np.nan_to_num(centred / np.nanmax(np.abs(centred), axis=1, keepdims=True))
         centred /= np.linalg.norm(centred, axis=1, keepdims=True)
         correlation = np.abs(centred @ centred.T)
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, str] = {}
     for i, j in zip(*np.nonzero(np.triu(correlation > 1.0 - 1e-9, 1)), strict=True):
         early, late = numbers[i], numbers[j]
         if (
@@ -146,5 +146,5 @@ def _linear(numbers: list[ParsedColumn]) -> dict[str, tuple[str, str]]:
         low, high = int(np.argmin(x)), int(np.argmax(x))
         factor = (y[high] - y[low]) / (x[high] - x[low])
         if np.max(np.abs(y[low] + factor * (x - x[low]) - y)) <= 1e-9 * np.ptp(y):
-            found[late.plan.name] = (early.plan.name, f"the same values times {factor:.6g}: another unit")
+            found[late.plan.name] = f"{early.plan.name!r} times {factor:.6g}: the same values in another unit"
     return found

@@ -223,6 +223,8 @@ def inspect(
     plans, parsed, changes = [], {}, list(table.notes)
     for name, finding in findings.items():
         plan = _infer(finding, reading)
+        if name == target and plan.kind in ("text", "identifier") and not finding.override.kind:
+            plan = _classes(finding)
         column = parse(finding.raw, plan, table.name)
         plan = _described(plan, finding.raw, column)
         if not finding.override.kind:
@@ -362,6 +364,13 @@ def _words(finding: _Finding) -> ColumnPlan:
     return finding.learnt("category", rule, changes, codes)
 
 
+def _classes(finding: _Finding) -> ColumnPlan:
+    """Texts as classes to predict, however many they are."""
+    raw = finding.raw
+    rule, changes = learn_categories(raw.name, raw.present, kept_words(raw.every.words, raw.missing))
+    return finding.learnt("category", rule, changes)
+
+
 def _described(plan: ColumnPlan, raw: RawColumn, column: ParsedColumn) -> ColumnPlan:
     missing = column.missing
     rows = max(len(missing), 1)
@@ -377,11 +386,7 @@ def _described(plan: ColumnPlan, raw: RawColumn, column: ParsedColumn) -> Column
 def _set_aside(plan: ColumnPlan, column: ParsedColumn, *, is_target: bool) -> ColumnPlan:
     """The plan as a column that is dropped, where it tells nothing; a target never is."""
     if is_target:
-        return (
-            plan
-            if plan.kind != "identifier"
-            else replace(plan, kind="category", rule=CategoryRule(), reason="")
-        )
+        return plan
     if plan.distinct == 0:
         return replace(plan, kind="empty", rule=None, reason="no values")
     if plan.distinct == 1 and plan.missing == 0.0:

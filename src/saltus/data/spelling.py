@@ -23,8 +23,8 @@ MISSING = frozenset(
 _WORDS = frozenset({"none", "nil"})  # in a column of categories "None" may well say that there is no garage
 _SIGNS = frozenset({"-", "--", "---", "–", "—"})
 
-TRUE = frozenset(["true", "t", "yes", "y", "1", "1.0", "on", "ja", "oui", "si", "sí", "sim", "wahr", "vrai"])
-FALSE = frozenset(["false", "f", "no", "n", "0", "0.0", "off", "nein", "non", "não", "falsch", "faux"])
+TRUE = frozenset(["true", "t", "yes", "y", "on", "ja", "oui", "si", "sí", "sim", "wahr", "vrai"])
+FALSE = frozenset(["false", "f", "no", "n", "off", "nein", "non", "não", "falsch", "faux"])
 _CODE_LENGTH = 2
 _OWN_SHARE = 0.1
 
@@ -77,8 +77,11 @@ def read_booleans(words: pl.Series) -> np.ndarray:
         >>> read_booleans(polars.Series(["Yes", "F", "maybe"])).tolist()
         [1.0, 0.0, nan]
     """
-    lower = words.str.to_lowercase()
-    yes, no = lower.is_in(list(TRUE)).to_numpy(), lower.is_in(list(FALSE)).to_numpy()
+    lower, number = words.str.to_lowercase(), words.cast(pl.Float64, strict=False)
+    yes, no = (
+        (lower.is_in(list(spellings)) | (number == value).fill_null(False)).to_numpy()
+        for spellings, value in ((TRUE, 1.0), (FALSE, 0.0))
+    )
     return np.where(yes, 1.0, np.where(no, 0.0, np.nan))
 
 

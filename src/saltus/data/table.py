@@ -86,7 +86,8 @@ class TableEncoder:
 
     Args:
         max_categories: known categories a column keeps; the rest are read as unseen ones.
-        rare_share: categories in a smaller share of the training rows are read as unseen ones.
+        rare_share: categories in a smaller share of the training rows (and in less than 50) are read as unseen ones, as
+            far as they make up a tenth of the rows together.
         text_width: features that a free text is hashed into.
         drop_duplicates: leave out training rows that repeat another one.
         decimal: "." or "," to settle texts such as "1,200"; by default the data decide.
@@ -108,7 +109,7 @@ class TableEncoder:
     def __init__(
         self,
         *,
-        max_categories: int = 1000,
+        max_categories: int = 10_000,
         rare_share: float = 0.0005,
         text_width: int = 128,
         drop_duplicates: bool = True,
@@ -173,68 +174,47 @@ class TableEncoder:
 
         Arguments, errors: as in `fit`.
         """
-        table = read_table(source)
+        table = _with_rows(source)
         frame = table.frame
-        if not frame.height:
-            raise DataError(f"{table.name} has no rows", fix="give at least one row of values")
         if target is not None and target not in frame.columns:
             raise unknown_name("target column", target, frame.columns)
         given = {name: Override.of(name, value) for name, value in (overrides or {}).items()}
+        if target in given and given[target].kind in ("drop", "identifier", "constant", "empty"):
+            raise ArgumentError(f"the target {target!r} cannot be set aside", fix="take it out of overrides")
+        scalers = {name: override.scaler for name, override in given.items()}
         schema, parsed = inspect(table, given, self.reading, target)
         changes, plan = list(schema.changes), None
         if target is not None:
-            plan, parsed[target], more = fit_target(
-                RawColumn(frame[target], self.reading.missing), parsed[target], task
-            )
+            raw = RawColumn(frame[target], self.reading.missing)
+            plan, parsed[target], more = fit_target(raw, parsed[target], task, scalers.get(target, ""))
             changes += more
         rows = self._training_rows(parsed, plan, changes)
         if len(rows) < frame.height:
             parsed = {name: column.take(rows) for name, column in parsed.items()}
         used = [column for name, column in parsed.items() if name != target and column.plan.kind in USED]
         repeated = repeated_columns(used)
-        for name, (stays, why) in repeated.items():
-            changes.append(
-                Change(
-                    name,
-                    "duplicate column",
-                    1,
-                    f"dropped: {why} as {stays!r}"
-                    if "times" not in why
-                    else f"dropped: {why} than {stays!r}",
-                )
-            )
-        encoders, features = [], []
-        for column in used:
-            name = column.plan.name
-            if name in repeated:
-                continue
-            if (
-                plan is not None
-                and plan.task == "classification"
-                and same_partition(column, parsed[plan.name])
-            ):
-                text = f"tells the classes of {plan.name!r} apart without a fault: will it be known when predicting?"
-                changes.append(Change(name, "leak", 1, text))
-            encoder, more = fit_encoder(column, self.options, given[name].scaler if name in given else "")
-            encoders.append(encoder)
-            features.append(encoder.encode(column))
-            changes += more
-        aside = [
-            replace(parsed[name].plan, reason=f"{why}: {stays!r}") for name, (stays, why) in repeated.items()
-        ]
+        aside = [replace(parsed[name].plan, reason=why) for name, why in repeated.items()]
+        changes += [Change(p.name, "duplicate column", 1, f"dropped: {p.reason}") for p in aside]
         aside += [p for p in schema.columns if p.name != target and p.kind not in USED]
-        if not encoders:
+        used = [column for column in used if column.plan.name not in repeated]
+        if not used:
             reasons = "; ".join(f"{p.name}: {p.reason}" for p in aside) or "the target is the only column"
             raise DataError(
                 f"{table.name} has no column left to learn from ({reasons})",
-                fix="overrides={'name': 'category'} keeps a column",
+                fix="give more columns; overrides={'name': 'category'} keeps one that was set aside",
             )
+        if plan is not None and plan.task == "classification":
+            changes += [_leak(c, plan) for c in used if same_partition(c, parsed[plan.name])]
+        encoders, features = [], []
+        for column in used:
+            encoder, more = fit_encoder(column, self.options, scalers.get(column.plan.name, ""))
+            encoders.append(encoder)
+            features.append(encoder.encode(column))
+            changes += more
         self.target, self.encoders, self.dropped = plan, tuple(encoders), tuple(aside)
         self.columns, self.changes, self.fitted = tuple(frame.columns), tuple(changes), True
-        encoded_target = None
-        if plan is not None:
-            encoded_target = plan.of_column(parsed[plan.name])[0]
-        return _stack(features, encoded_target, rows, tuple(changes))
+        labels = plan.of_column(parsed[plan.name])[0] if plan is not None else None
+        return _stack(features, labels, rows, self.changes)
 
     def _training_rows(
         self, parsed: dict[str, ParsedColumn], target: TargetPlan | None, changes: list[Change]
@@ -289,7 +269,7 @@ class TableEncoder:
             DataError: a column is missing, or a cell is not of its column's kind; both named.
         """
         self._need_fitted()
-        table = read_table(source)
+        table = _with_rows(source)
         wanted = [encoder.plan.name for encoder in self.encoders]
         with_target = self.target is not None and (
             target or (target is None and self.target.name in table.frame.columns)
@@ -475,6 +455,18 @@ class TableEncoder:
                 shown,
             )
         ]
+
+
+def _with_rows(source: Any) -> Table:
+    table = read_table(source)
+    if not table.frame.height:
+        raise DataError(f"{table.name} has no rows", fix="give at least one row of values")
+    return table
+
+
+def _leak(column: ParsedColumn, target: TargetPlan) -> Change:
+    text = f"tells the classes of {target.name!r} apart without a fault: will it be known when predicting?"
+    return Change(column.plan.name, "leak", 1, text)
 
 
 def _notes_on_cells(encoder: Encoder, column: ParsedColumn) -> list[Change]:

@@ -10,7 +10,7 @@ import numpy as np
 from saltus.base.errors import DataError, ShapeError, unknown_name
 from saltus.data.column import ColumnPlan, ParsedColumn, RawColumn, parse
 from saltus.data.lazy import LazyModule
-from saltus.data.normalise import Scaler, standardise
+from saltus.data.normalise import Scaler
 from saltus.data.records import Change, counted, shorten
 from saltus.data.spelling import CategoryRule, keys_of, read_booleans
 
@@ -148,7 +148,7 @@ def _values(target: TargetPlan) -> tuple[Any, ...]:
 
 
 def fit_target(
-    raw: RawColumn, column: ParsedColumn, task: str | None
+    raw: RawColumn, column: ParsedColumn, task: str | None, scaler: str = ""
 ) -> tuple[TargetPlan, ParsedColumn, list[Change]]:
     """Find the task of a target column, and its classes or scale.
 
@@ -156,6 +156,7 @@ def fit_target(
         raw: its cells.
         column: the same cells read by the schema.
         task: "classification" or "regression"; None finds it: text, yes/no and few distinct whole numbers are classes.
+        scaler: the rescaling of a regression target; standard by default.
 
     Returns:
         The fitted target, the column read for this task, and what there is to say.
@@ -187,9 +188,10 @@ def fit_target(
         if not numeric:
             plan = replace(plan, kind="number", rule=None)
             column = replace(parse(raw, plan), plan=plan)  # names the first cell that is no number
-        scaler = standardise(column.values[~column.missing])
-        text = f"regression of {name!r}: mean {scaler.numbers['centre']:.6g}, standard deviation {scaler.numbers['scale']:.6g}"
-        return TargetPlan(plan, task, (), scaler), column, [Change(name, "target", 1, text)]
+        values = column.values[~column.missing]
+        fitted = Scaler.fit(values, scaler or "standard")
+        text = f"regression of {name!r}: {values.min():.6g} to {values.max():.6g}, mean {values.mean():.6g}"
+        return TargetPlan(plan, task, (), fitted), column, [Change(name, "target", 1, text)]
     if plan.distinct > 2 and plan.distinct * 2 > known.sum():
         raise DataError(f"target {name!r} has {plan.distinct:,} different values in {int(known.sum()):,} rows: classes have to repeat",
                         fix="choose another target, or task='regression' if they are amounts")  # fmt: skip
