@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import threading
 import time
@@ -21,7 +20,8 @@ from saltus.ir.node import Node
 from saltus.schedule.plan import Kernel, Launch, LoopBegin, LoopEnd, Phase, Place, Plan, make_plan
 
 Array = np.ndarray[Any, Any]
-ALONE = 150_000  # cycles of all work below which waking helpers costs more than they bring
+ALONE = 150_000  # cycles of shareable work below which waking helpers costs more than they bring
+SHARED_PHASE = 30_000  # cycles below which a phase is done before another core has seen it
 PARALLEL_COMPILE = 3  # kernels to compile from which two threads pay
 
 
@@ -88,12 +88,23 @@ class NativeProgram:
         self._addresses = np.zeros(len(plan.inputs) + len(plan.outputs), np.int64)
         for output, given in plan.aliases.items():  # their words refer to the input
             self._dynamic_external[self._dynamic_external == len(plan.inputs) + output] = given
-        self.alone = sum(x.kernel.flops / 8 + x.kernel.nbytes / 8 for x in launches) * self._repeats() < ALONE
+        self.alone = self._shareable() < ALONE
         self._failure: list[BaseException] = []
         self._hosts = [x.kernel for x in launches if isinstance(x.kernel, native.HostKernel)]
 
-    def _repeats(self) -> int:
-        return math.prod(s.length for s in self.plan.steps if isinstance(s, LoopBegin))
+    def _shareable(self) -> float:
+        """Work, in rough cycles, that helpers could take over: that of phases with several chunks."""
+        total, turns = 0.0, [1]
+        for s in self.plan.steps:
+            if isinstance(s, LoopBegin):
+                turns.append(turns[-1] * s.length)
+            elif isinstance(s, LoopEnd):
+                turns.pop()
+            elif sum(x.chunks for x in s.launches) > 1:
+                cost = [x.kernel.flops / 16 + x.kernel.nbytes / 8 for x in s.launches]
+                if sum(cost) > SHARED_PHASE:
+                    total += turns[-1] * sum(cost)
+        return total
 
     def _tables(self, launches: list[Launch], functions: list[int]) -> None:
         """Arguments of all launches in one block, and the tables of runtime.py."""
