@@ -19,7 +19,7 @@ def test_all_is_exactly_what_is_visible(name):
         for key in dir(module)
         if not key.startswith("_")
         and not isinstance(getattr(module, key), types.ModuleType)
-        and not type(getattr(module, key)).__name__ == "_Feature"  # `from __future__ import ...`
+        and type(getattr(module, key)).__name__ != "_Feature"  # `from __future__ import ...`
     }
     listed = {key for key in module.__all__ if not isinstance(getattr(module, key), types.ModuleType)}
     assert visible == {key for key in listed if not key.startswith("_")}

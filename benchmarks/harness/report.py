@@ -1,0 +1,171 @@
+"""From rows to what people read: the table in the terminal and in the README, and results.json."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+from systems import SYSTEMS
+from workloads import WORKLOADS
+from workloads.base import Workload
+
+from harness.measure import STATES
+
+PEERS = ("torch", "torch.compile", "jax", "numpy")
+BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
+
+
+def nothing(machine: dict) -> dict:
+    """Results before anything is measured."""
+    empty: dict = {"machine": machine, "measured": {}, "versions": {}, "installed_bytes": {}}
+    return empty | {"results": [], "missing": [], "disagreements": []}
+
+
+def load(path: Path) -> dict:
+    """The results a file holds; none when there is no such file, or it is not one of ours."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def merged(earlier: dict, now: dict) -> dict:
+    """Earlier results with the workloads of this run replaced; those of another machine are dropped."""
+    if earlier.get("machine") != now["machine"]:
+        return now
+    measured = set(now["measured"])
+    replaced = {case.name for name in measured for case in WORKLOADS[name].cases()}
+    known = {case.name for workload in WORKLOADS.values() for case in workload.cases()}
+    kept = known - replaced
+    return now | {
+        "measured": {k: v for k, v in earlier["measured"].items() if k in WORKLOADS} | now["measured"],
+        "versions": earlier["versions"] | now["versions"],
+        "installed_bytes": earlier["installed_bytes"] | now["installed_bytes"],
+        "results": [row for row in earlier["results"] if row["workload"] in kept] + now["results"],
+        "missing": [entry for entry in earlier["missing"] if entry["workload"] in kept] + now["missing"],
+        "disagreements": [t for t in earlier["disagreements"] if t.split(": ")[0] in kept]
+        + now["disagreements"],
+    }
+
+
+def save(path: Path, results: dict) -> None:
+    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def duration(seconds: float | None) -> str:
+    """A time with three digits and the unit that suits it."""
+    if seconds is None:
+        return "-"
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
+
+
+def size(count: int | None) -> str:
+    return "-" if count is None else f"{count / 1e6:.3g} MB"
+
+
+def best(rows: Iterable[dict], key: str) -> dict | None:
+    """The row with the smallest value."""
+    measured = [row for row in rows if row[key] is not None]
+    return min(measured, key=lambda row: row[key]) if measured else None
+
+
+def lines_of(workload: Workload, results: list[dict]) -> list[dict]:
+    """A record a line of the table: the best row of each system, and saltus beside the best of its peers."""
+    key, show = ("peak_bytes", size) if workload.shows == "memory" else ("median_s", duration)
+    states = STATES if workload.shows == "first step" else ("",)
+    lines = []
+    for case in workload.cases():
+        for state in states:
+            rows = [r for r in results if r["workload"] == case.name and r["mode"].endswith(state)]
+            systems = {name: best((r for r in rows if r["system"] == name), key) for name in SYSTEMS}
+            peer = best((systems[name] for name in PEERS if systems[name]), key)
+            own = systems["saltus"]
+            ratio = peer[key] / own[key] if peer and own and own[key] else None
+            cells = {name: show(found[key]) if found else "-" for name, found in systems.items()}
+            if any(systems.values()):
+                title = f"{case.name}, {state}" if state else case.name
+                lines.append({"title": title, "cells": cells, "ratio": ratio})
+    return lines
+
+
+def geometric_mean(values: list[float]) -> float:
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def table(workload: Workload, results: list[dict]) -> str:
+    """A workload's part of the report in Markdown."""
+    lines = lines_of(workload, results)
+    if not lines:
+        return ""
+    columns = [name for name in SYSTEMS if any(line["cells"][name] != "-" for line in lines)]
+    compared = any(line["ratio"] for line in lines)
+    header = ["", *(SYSTEMS[name].label for name in columns), *["saltus against the best peer"] * compared]
+    body = []
+    for line in lines:
+        ratio = f"{line['ratio']:.2f} x" if line["ratio"] else "-"
+        body.append([line["title"], *(line["cells"][name] for name in columns), *[ratio] * compared])
+    ratios = [line["ratio"] for line in lines if line["ratio"]]
+    if workload.name == "gemm" and ratios:
+        body.append(["geometric mean", *[""] * len(columns), f"{geometric_mean(ratios):.2f} x"])
+    return f"**{workload.title}**\n\n{aligned(header, body)}"
+
+
+def aligned(header: list[str], body: list[list[str]]) -> str:
+    """A Markdown table that lines up in a terminal as well: its first column to the left, others right."""
+    widths = [max(map(len, column)) for column in zip(header, *body, strict=True)]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    lines = []
+    for first, *others in [header, rule, *body]:
+        cells = [first.ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(others, widths[1:], strict=True))]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def installed_table(sizes: dict[str, int | None]) -> str:
+    parts = [f"{SYSTEMS[name].label} {size(count)}" for name, count in sizes.items() if count]
+    return "Installed with what it requires: " + ", ".join(parts) + "." if parts else ""
+
+
+def report(results: dict, names: Iterable[str]) -> str:
+    """All tables of the named workloads, the machine, and what could not be measured or did not agree."""
+    machine, versions = results["machine"], results["versions"]
+    about = ", ".join(f"{SYSTEMS[name].label} {version}" for name, version in versions.items())
+    cores = f"{machine['cores_used']} of {machine['cores']} cores"
+    parts = [
+        f"{machine['processor']} ({machine['vectors']}), {cores}, {machine['system']}, "
+        f"Python {machine['python']}; {about}.",
+        "Each system in a process of its own, in turns with the others, from the same weights to the same "
+        "losses; medians, for each system of its fastest mode.",
+    ]
+    for name in names:
+        if text := table(WORKLOADS[name], results["results"]):
+            parts.append(text)
+        if name == "import" and (text := installed_table(results["installed_bytes"])):
+            parts.append(text)
+    if results["missing"]:
+        entries = (
+            f"- {m['workload']}: {m['system']} ({m['mode']}): {m['reason']}" for m in results["missing"]
+        )
+        parts.append("Not measured:\n\n" + "\n".join(entries))
+    if results["disagreements"]:
+        parts.append("RESULTS DIFFER:\n\n" + "\n".join(f"- {text}" for text in results["disagreements"]))
+    return "\n\n".join(parts)
+
+
+def write_between_marks(path: Path, text: str) -> bool:
+    """Replaces what stands between the marks of a file; False when it has none."""
+    try:
+        old = path.read_text(encoding="utf-8")
+    except OSError:
+        return False
+    before, mark, rest = old.partition(BEGIN)
+    _, closing, after = rest.partition(END)
+    if not mark or not closing:
+        return False
+    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    return True

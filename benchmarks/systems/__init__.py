@@ -1,0 +1,99 @@
+"""Who is measured: one file a system, run by that system's own interpreter; here are the modes of each.
+
+A worker file has a function for each kind of work it can do (`training`, `epoch`, `prediction`, `product`,
+`chain`): it takes the record of the work, the mode and the number of threads, and returns a `Prepared` whose
+`run(n)` does n units and waits for them. Every mode is measured; the table shows the fastest of each system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from workloads.base import Chain, Epoch, Prediction, Product, Training, Work
+
+OWN, PEERS = "own", "peers"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Work made ready by a worker.
+
+    Args:
+        run: does n units and returns when they are done.
+        value: one number that the last unit of `run` produced, for example its loss.
+        check: numbers from a fresh start that all must agree on; None takes the values of the first units.
+        per_call: units that one call does at least.
+    """
+
+    run: Callable[[int], None]
+    value: Callable[[], float]
+    check: Callable[[], list[float]] | None = None
+    per_call: int = 1
+
+
+@dataclass(frozen=True)
+class System:
+    """A system as the table names it, the environment it runs in, and the module it is."""
+
+    label: str
+    environment: str
+    module: str
+
+
+SYSTEMS = {
+    "saltus": System("saltus", OWN, "saltus"),
+    "torch": System("PyTorch", PEERS, "torch"),
+    "torch.compile": System("torch.compile", PEERS, "torch"),
+    "jax": System("JAX", PEERS, "jax"),
+    "numpy": System("NumPy", OWN, "numpy"),
+    "python": System("Python", OWN, ""),
+}
+
+
+def worker_module(system: str) -> str:
+    """The module of this folder that runs a system."""
+    return "systems." + {"torch": "torch_eager"}.get(system, system.replace(".", "_")) + "_worker"
+
+
+def modes(system: str, work: Work) -> tuple[str, ...]:
+    """The modes that compete for a system's place in the table; the first where one is enough."""
+    match system, work:
+        case "torch", Training():
+            return ("fused Adam", "foreach Adam")
+        case "torch", Epoch():
+            return ("DataLoader, fused Adam", "DataLoader, foreach Adam")
+        case "torch", Chain("adam"):
+            return ("fused", "foreach")
+        case "torch", Chain("gelu" | "softmax"):
+            return ("new result", "result reused")
+        case "torch.compile", Training():
+            return ("default", "optimizer compiled", "max-autotune")
+        case "torch.compile", Epoch():
+            return ("DataLoader, default", "DataLoader, optimizer compiled")
+        case "torch.compile", Prediction():
+            return ("default", "max-autotune")
+        case "jax", Training(per_call=1):
+            return ("jit", "ahead of time")
+        case "jax", Training():
+            return ("scan",)
+        case "jax", Epoch():
+            return ("NumPy batches",)
+        case "saltus", Training(per_call=1):
+            return ("step",)
+        case "saltus", Training() | Epoch():
+            return ("fit",)
+        case _, Product():
+            return ("matmul",)
+        case "torch.compile", _:
+            return ("default",)
+        case "jax", _:
+            return ("jit",)
+        case _:
+            return ("default",)
+
+
+def mean_magnitude(array: object) -> float:
+    """The number by which results of products and chains are compared: the mean of the absolute values."""
+    return float(np.abs(np.asarray(array), dtype=np.float64).mean())
