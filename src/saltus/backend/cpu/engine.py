@@ -22,6 +22,7 @@ from saltus.schedule.plan import Kernel, Launch, LoopBegin, LoopEnd, Phase, Plac
 Array = np.ndarray[Any, Any]
 ALONE = 150_000  # cycles of shareable work below which waking helpers costs more than they bring
 SHARED_PHASE = 30_000  # cycles below which a phase is done before another core has seen it
+RECYCLED = 1 << 18  # bytes from which the memory of a result is kept for the next call
 PARALLEL_COMPILE = 3  # kernels to compile from which two threads pay
 
 
@@ -63,7 +64,8 @@ def aligned(nbytes: int, align: int = 64) -> Array:
     """Zeroed bytes starting at a multiple of `align`."""
     raw = np.zeros(nbytes + align, np.uint8)
     shift = -raw.ctypes.data % align
-    return raw[shift : shift + nbytes]
+    # the array owns its slice through a memoryview, so that references to it can be counted
+    return np.frombuffer(memoryview(raw)[shift : shift + nbytes], np.uint8)
 
 
 def _nothing() -> None:
@@ -90,6 +92,7 @@ class NativeProgram:
             self._dynamic_external[self._dynamic_external == len(plan.inputs) + output] = given
         self.alone = self._shareable() < ALONE
         self._failure: list[BaseException] = []
+        self._spare: dict[int, list[Array]] = {}
         self._hosts = [x.kernel for x in launches if isinstance(x.kernel, native.HostKernel)]
 
     def _shareable(self) -> float:
@@ -181,7 +184,7 @@ class NativeProgram:
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         """Run once: arrays in C order, one an input; donated ones are overwritten and returned."""
         aliases = self.plan.aliases
-        outputs = [arrays[aliases[k]] if k in aliases else np.empty(*form) for k, form in enumerate(self._results)]
+        outputs = [arrays[aliases[k]] if k in aliases else self._result(k, *form) for k, form in enumerate(self._results)]
         with self._lock:
             self._bind(arrays, outputs)
             for host in self._hosts:
@@ -192,6 +195,22 @@ class NativeProgram:
                 self._state[runtime.ABORT] = 0
                 raise error
         return outputs
+
+    def _result(self, number: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """Memory for an output. Large ones come back: fresh pages cost more than the arithmetic that fills them."""
+        nbytes = dtype.itemsize
+        for n in shape:
+            nbytes *= n
+        if nbytes < RECYCLED:
+            return np.empty(shape, dtype)
+        spare = self._spare.setdefault(number, [])
+        for base in spare:
+            if sys.getrefcount(base) == 3:  # this loop, the list and the call: nobody looks at it any more
+                return base.view(dtype).reshape(shape)
+        base = aligned(nbytes)
+        if len(spare) < 2:
+            spare.append(base)
+        return base.view(dtype).reshape(shape)
 
     def _bind(self, arrays: Sequence[Array], outputs: Sequence[Array]) -> None:
         """Write the addresses of arrays into the argument words; state that comes back each call is recognised at once."""
