@@ -109,24 +109,34 @@ def measure(workload: Workload, setting: Setting) -> Outcome:
 def time_steps(workload: Workload, group: tuple[Case, ...], setting: Setting, outcome: Outcome) -> None:
     """Rounds of warm work: every process is prepared once and waits for its turn."""
     workers: dict[Entrant, WorkerProcess] = {}
+    taken: dict[Entrant, list[float]] = {}
+
+    def ask_all(do: str, **details: float) -> dict[Entrant, dict]:
+        """The answers of all workers; one that fails is noted and leaves."""
+        answers = {}
+        for entrant in list(workers):
+            time.sleep(SETTLE_SECONDS)
+            with reported(outcome, entrant, setting):
+                answers[entrant] = workers[entrant].ask(do, **details)
+            if entrant not in answers:
+                workers.pop(entrant).close()
+        return answers
+
     try:
         for entrant in setting.entrants(group, every_mode=group[0].busy == 0):
             with reported(outcome, entrant, setting):
                 workers[entrant] = start(workload, entrant, setting, setting.cache)
-        checked = {f"{e.system} ({e.mode})": dict(w.ask("check")["values"]) for e, w in workers.items()}
+                outcome.versions[entrant.system] = workers[entrant].started["version"]
+        checked = {f"{e.system} ({e.mode})": dict(answer["values"]) for e, answer in ask_all("check").items()}
         outcome.disagreements += disagreements(group[0].name, workload.unit, checked)
         with busy_cores(group[0].busy):
-            counts = {e: w.ask("calibrate", seconds=ROUND_SECONDS)["n"] for e, w in workers.items()}
-            taken: dict[Entrant, list[float]] = {entrant: [] for entrant in workers}
+            ask_all("calibrate", seconds=ROUND_SECONDS)
             for _ in range(setting.rounds(workload)):
-                for entrant, worker in workers.items():
-                    time.sleep(SETTLE_SECONDS)
-                    seconds = worker.ask("time", n=counts[entrant])["seconds"]
-                    taken[entrant].append(seconds / counts[entrant])
-        for entrant, worker in workers.items():
-            outcome.versions[entrant.system] = worker.started["version"]
-            peak = worker.ask("peak")["peak_bytes"]
-            outcome.rows.append(row(entrant, taken[entrant], worker.started["first_step_s"], peak))
+                for entrant, answer in ask_all("time").items():
+                    taken.setdefault(entrant, []).append(answer["seconds_a_unit"])
+        for entrant, answer in ask_all("peak").items():
+            first = workers[entrant].started["first_step_s"]
+            outcome.rows.append(row(entrant, taken[entrant], first, answer["peak_bytes"]))
     finally:
         for worker in workers.values():
             worker.close()

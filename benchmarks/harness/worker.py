@@ -61,17 +61,18 @@ class Worker:
         return {"values": values}
 
     def calibrate(self, seconds: float) -> dict:
-        """Units that take about this long; the work is warm afterwards."""
+        """Finds how many units take about this long; the work is warm afterwards."""
         n = self.work.per_call
         while (taken := self._timed(n)) < CALIBRATION_SECONDS and n < 10**7:
             n *= 2
-        rounds = max(1, round(seconds / taken * n / self.work.per_call))
-        return {"n": rounds * self.work.per_call}
+        calls = max(1, round(seconds / taken * n / self.work.per_call))
+        self.count = calls * self.work.per_call
+        return {"count": self.count}
 
-    def time(self, n: int) -> dict:
-        """Seconds that n units take, after an eighth as many that are not counted."""
-        self._timed(max(1, n // 8 // self.work.per_call) * self.work.per_call)
-        return {"seconds": self._timed(n)}
+    def time(self) -> dict:
+        """Seconds a unit takes, over as many as fill a round; an eighth as many before them do not count."""
+        self._timed(max(1, self.count // 8 // self.work.per_call) * self.work.per_call)
+        return {"seconds_a_unit": self._timed(self.count) / self.count}
 
     def peak(self) -> dict:
         return {"peak_bytes": self.memory.peak()}
