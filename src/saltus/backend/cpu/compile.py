@@ -19,7 +19,6 @@ from typing import Any
 from saltus.base import settings
 from saltus.base.errors import EngineError
 
-_VERSION = "1"  # of the emitted code's conventions; raise it when a kernel's text changes under the same key
 _MAGIC = b"SALTUSO1"
 _lock = threading.RLock()
 
@@ -150,10 +149,21 @@ def store_folder() -> Path | None:
     return folder
 
 
+@functools.cache
+def _salt() -> str:
+    """Everything beside its key that decides a kernel's code: the CPU, LLVM, and the sources that write the text."""
+    cpu, features = host()
+    parts = [cpu, features, str(vector_bits()), str(_llvm().llvm_version_info), platform.machine()]
+    root = Path(__file__).parents[2]
+    for folder in ("ops", "schedule", "backend/cpu"):
+        for source in sorted((root / folder).glob("*.py")):
+            parts.append(hashlib.sha256(source.read_bytes()).hexdigest())
+    return "|".join(parts)
+
+
 def symbol_of(key: str) -> str:
     """Name of a kernel's function and of its file in the store."""
-    cpu, features = host()
-    salt = "|".join([_VERSION, cpu, features, str(vector_bits()), str(_llvm().llvm_version_info), platform.machine()])
+    salt = _salt()
     return "k" + hashlib.sha256(f"{salt}|{key}".encode()).hexdigest()[:32]
 
 
