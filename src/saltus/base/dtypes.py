@@ -51,6 +51,8 @@ class DType:
     def __eq__(self, other: object) -> bool:
         if isinstance(other, DType):
             return self is other
+        if not isinstance(other, (str, type, np.dtype)):
+            return False
         try:
             return as_dtype(other) is self
         except DTypeError:
@@ -96,8 +98,8 @@ def as_dtype(value: Any) -> DType:
     if isinstance(value, type) and value in _PYTHON:
         return _PYTHON[value]
     try:
-        found = _BY_NUMPY.get(np.dtype(value))
-    except TypeError:
+        found = None if value is None else _BY_NUMPY.get(np.dtype(value))  # NumPy takes None for float64
+    except (TypeError, ValueError):
         found = None
     if found is None:
         names = ", ".join(_BY_NAME)

@@ -34,10 +34,22 @@ def _vjp(g: Any, out: Any, *src: Node, body: Body, rule: Rule) -> Sequence[Node 
     return rule(g, out, src, body)
 
 
-call = Op("call", Kind.SCAN, "a body run once, with a gradient rule of its own", _eval, _shapes, _dtypes, _vjp, outputs=0, kinds="biufc")
+call = Op(
+    "call",
+    Kind.SCAN,
+    "a body run once, with a gradient rule of its own",
+    _eval,
+    _shapes,
+    _dtypes,
+    _vjp,
+    outputs=0,
+    kinds="biufc",
+)
 
 
-def call_nodes(own: Sequence[Node], outputs: Sequence[Node], operands: Sequence[Node], rule: Rule) -> tuple[Node, ...]:
+def call_nodes(
+    own: Sequence[Node], outputs: Sequence[Node], operands: Sequence[Node], rule: Rule
+) -> tuple[Node, ...]:
     """The call of a traced body; what the body uses from outside becomes further operands."""
     outer = captured(own, outputs)
     body = Body((*own, *outer.values()), substitute(outputs, outer))
@@ -65,7 +77,9 @@ def inline(roots: Sequence[Node], stop: Callable[[Node], bool] | None = None) ->
             outputs = inline(body.outputs)
             plain = body if tuple(outputs) == body.outputs else Body(body.inputs, outputs)
             with at(node.site):
-                done[node] = rebuild(node, src) if plain is body else make(node.op, src, node.kwargs | {"body": plain})
+                done[node] = (
+                    rebuild(node, src) if plain is body else make(node.op, src, node.kwargs | {"body": plain})
+                )
         else:
             done[node] = rebuild(node, src)
     return [done.get(r, r) for r in roots]

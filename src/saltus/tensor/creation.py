@@ -10,21 +10,21 @@ import numpy as np
 from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
 from saltus.base.errors import ArgumentError, ShapeError
-from saltus.base.trace import call_site, format_site
-from saltus.ir import node as ir
 from saltus.ir.node import Node, broadcast
 from saltus.ir.node import full as full_node
 from saltus.ir.spec import OPS, Shape
-from saltus.ops.composite import convert
+from saltus.ops import gather, matrix
+from saltus.ops.arithmetic import convert
 from saltus.ops.movement import reshape
 from saltus.tensor.operands import as_tensor, common_shape, node_of
 from saltus.tensor.tensor import Tensor, of_array, of_node, to_array
+from saltus.tensor.tracing import here
 
 
 def check_device(device: Any) -> None:
     """Refuse any device but the CPU."""
     if device not in (None, "cpu"):
-        raise ArgumentError(f"device must be 'cpu' or None, got {device!r}", site=format_site(call_site()))
+        raise ArgumentError(f"device must be 'cpu' or None, got {device!r}", site=here())
 
 
 def shape_of(shape: Any) -> Shape:
@@ -33,9 +33,9 @@ def shape_of(shape: Any) -> Shape:
     try:
         lengths = tuple(int(d.__index__()) for d in given)
     except AttributeError:
-        raise ShapeError(f"a shape is made of whole numbers, got {shape!r}", site=format_site(call_site())) from None
+        raise ShapeError(f"a shape is made of whole numbers, got {shape!r}", site=here()) from None
     if any(d < 0 for d in lengths):
-        raise ShapeError(f"lengths must not be negative, got {lengths}", site=format_site(call_site()))
+        raise ShapeError(f"lengths must not be negative, got {lengths}", site=here())
     return lengths
 
 
@@ -159,7 +159,9 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) 
         wanted = dt.as_dtype(dtype if dtype is not None else type(fill_value))
         return of_node(full_node(lengths, fill_value, wanted))
     value = as_tensor(fill_value)
-    return of_node(broadcast(convert(value.node, dt.as_dtype(dtype) if dtype is not None else value.dtype), lengths))
+    return of_node(
+        broadcast(convert(value.node, dt.as_dtype(dtype) if dtype is not None else value.dtype), lengths)
+    )
 
 
 def _like(x: Any, value: Any, dtype: Any, device: Any) -> Tensor:
@@ -237,7 +239,9 @@ def ramp(shape: Shape, axis: int, dtype: DType) -> Node:
     return OPS["iota"](shape=shape, axis=axis, dtype=dtype)
 
 
-def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None) -> Tensor:
+def arange(
+    start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None
+) -> Tensor:
     """Evenly spaced numbers start, start + step, ... below stop.
 
     Args:
@@ -257,18 +261,24 @@ def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None,
         start, stop = 0, start
     numbers = [n.item() if isinstance(n, (Tensor, np.generic)) else n for n in (start, stop, step)]
     if numbers[2] == 0:
-        raise ArgumentError("arange: the step must not be 0", site=format_site(call_site()))
+        raise ArgumentError("arange: the step must not be 0", site=here())
     whole = all(isinstance(n, int) for n in numbers)
     wanted = dt.as_dtype(dtype) if dtype is not None else dt.int64 if whole else dt.float32
     first, last, by = numbers
     count = max(0, -((first - last) // by) if whole else math.ceil((last - first) / by))
     if wanted.is_integer:
-        return of_array(*to_array(np.arange(count, dtype=np.int64) * by + first if whole else np.arange(first, last, by), wanted))
+        return of_array(
+            *to_array(
+                np.arange(count, dtype=np.int64) * by + first if whole else np.arange(first, last, by), wanted
+            )
+        )
     values = first + np.arange(count, dtype=np.float64) * by
     return of_array(*to_array(values, wanted))
 
 
-def linspace(start: Any, stop: Any, /, num: int, *, dtype: Any = None, device: Any = None, endpoint: bool = True) -> Tensor:
+def linspace(
+    start: Any, stop: Any, /, num: int, *, dtype: Any = None, device: Any = None, endpoint: bool = True
+) -> Tensor:
     """`num` evenly spaced numbers from start to stop.
 
     Args:
@@ -285,7 +295,7 @@ def linspace(start: Any, stop: Any, /, num: int, *, dtype: Any = None, device: A
     """
     check_device(device)
     if num < 0:
-        raise ArgumentError(f"linspace: num must not be negative, got {num}", site=format_site(call_site()))
+        raise ArgumentError(f"linspace: num must not be negative, got {num}", site=here())
     ends = [n.item() if isinstance(n, (Tensor, np.generic)) else n for n in (start, stop)]
     default = dt.complex64 if any(isinstance(e, complex) for e in ends) else dt.float32
     wanted = dt.as_dtype(dtype) if dtype is not None else default
@@ -293,7 +303,9 @@ def linspace(start: Any, stop: Any, /, num: int, *, dtype: Any = None, device: A
     return of_array(*to_array(values, wanted))
 
 
-def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None) -> Tensor:
+def eye(
+    n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None
+) -> Tensor:
     """Ones on a diagonal, zeros elsewhere.
 
     Args:
@@ -310,18 +322,8 @@ def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = N
                 [0., 1.]], shape=(2, 2), dtype=float32)
     """
     check_device(device)
-    shape = shape_of((n_rows, n_rows if n_cols is None else n_cols))
-    hit = OPS["equal"](ramp(shape, 0, dt.int64) + k, ramp(shape, 1, dt.int64))
-    return of_node(convert(hit, dt.as_dtype(dtype or dt.float32)))
-
-
-def _triangle(name: str, x: Any, k: int, record: str) -> Tensor:
-    tensor = as_tensor(x)
-    if tensor.ndim < 2:
-        raise ShapeError(f"{name} needs matrices, got shape {tensor.shape}", site=format_site(call_site()))
-    shape = tensor.shape
-    keep = OPS[record](ramp(shape, len(shape) - 2, dt.int64) + k, ramp(shape, len(shape) - 1, dt.int64))
-    return of_node(OPS["where"](keep, tensor.node, full_node(shape, 0, tensor.dtype)))
+    rows, columns = shape_of((n_rows, n_rows if n_cols is None else n_cols))
+    return of_node(matrix.eye(rows, columns, dt.as_dtype(dtype or dt.float32), k))
 
 
 def tril(x: Any, /, *, k: int = 0) -> Tensor:
@@ -337,7 +339,7 @@ def tril(x: Any, /, *, k: int = 0) -> Tensor:
         Tensor([[1., 0.],
                 [1., 1.]], shape=(2, 2), dtype=float32)
     """
-    return _triangle("tril", x, k, "greater_equal")
+    return of_node(matrix.tril(node_of(x), k))
 
 
 def triu(x: Any, /, *, k: int = 0) -> Tensor:
@@ -353,7 +355,7 @@ def triu(x: Any, /, *, k: int = 0) -> Tensor:
         Tensor([[1., 1.],
                 [0., 1.]], shape=(2, 2), dtype=float32)
     """
-    return _triangle("triu", x, k, "less_equal")
+    return of_node(matrix.triu(node_of(x), k))
 
 
 def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Tensor]:
@@ -373,14 +375,17 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Tensor]:
                 [0, 1]], shape=(2, 2), dtype=int64)
     """
     if indexing not in ("xy", "ij"):
-        raise ArgumentError(f"meshgrid: indexing must be 'xy' or 'ij', got {indexing!r}", site=format_site(call_site()))
+        raise ArgumentError(f"meshgrid: indexing must be 'xy' or 'ij', got {indexing!r}", site=here())
     nodes = [node_of(a) for a in arrays]
     if any(len(n.shape) > 1 for n in nodes):
-        raise ShapeError(f"meshgrid takes vectors, got shapes {[n.shape for n in nodes]}", site=format_site(call_site()))
+        raise ShapeError(f"meshgrid takes vectors, got shapes {[n.shape for n in nodes]}", site=here())
     order = list(range(len(nodes)))
     if indexing == "xy" and len(nodes) > 1:
         order[0], order[1] = 1, 0
-    rows = [reshape(n, tuple(n.size if k == axis else 1 for k in range(len(nodes)))) for n, axis in zip(nodes, order, strict=True)]
+    rows = [
+        reshape(n, tuple(n.size if k == axis else 1 for k in range(len(nodes))))
+        for n, axis in zip(nodes, order, strict=True)
+    ]
     shape = common_shape("meshgrid", [r.shape for r in rows]) if rows else ()
     return [of_node(broadcast(r, shape)) for r in rows]
 
@@ -399,12 +404,4 @@ def one_hot(x: Any, /, num_classes: int, *, dtype: Any = None) -> Tensor:
         Tensor([[1., 0., 0.],
                 [0., 0., 1.]], shape=(2, 3), dtype=float32)
     """
-    node = node_of(x)
-    shape = (*node.shape, num_classes)
-    wide = broadcast(reshape(node, (*node.shape, 1)), shape)
-    return of_node(convert(OPS["equal"](ramp(shape, len(shape) - 1, node.dtype), wide), dt.as_dtype(dtype or dt.float32)))
-
-
-def scalar(value: Any, dtype: DType) -> Tensor:
-    """A constant of shape ()."""
-    return of_node(ir.scalar(value, dtype))
+    return of_node(gather.one_hot(node_of(x), num_classes, dt.as_dtype(dtype or dt.float32)))

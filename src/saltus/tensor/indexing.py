@@ -15,15 +15,15 @@ import numpy as np
 
 from saltus.base import dtypes as dt
 from saltus.base.errors import DTypeError, IndexingError, ShapeError
-from saltus.base.trace import call_site, format_site
 from saltus.ir.node import Node, broadcast, full, scalar, topological
 from saltus.ir.spec import OPS, Shape
+from saltus.ops import gather
 from saltus.ops import movement as move
-from saltus.ops.composite import convert
-from saltus.tensor.creation import ramp
+from saltus.ops.arithmetic import convert
 from saltus.tensor.operands import as_tensor, common_shape, node_of, one_axis
 from saltus.tensor.storage import storage
 from saltus.tensor.tensor import Tensor, of_array, of_node
+from saltus.tensor.tracing import here
 
 
 def known(node: Node) -> bool:
@@ -45,7 +45,7 @@ class _Plan:
 
 
 def _fail(text: str, fix: str | None = None) -> IndexingError:
-    return IndexingError(text, site=format_site(call_site()), fix=fix)
+    return IndexingError(text, site=here(), fix=fix)
 
 
 def _expand(key: Any, rank: int) -> list[Any]:
@@ -54,7 +54,11 @@ def _expand(key: Any, rank: int) -> list[Any]:
     spelled: list[Any] = []
     for entry in entries:
         if isinstance(entry, (list, np.ndarray, np.generic)) and not isinstance(entry, (int, bool)):
-            entry = of_array(np.zeros(0, np.int64), dt.int64) if isinstance(entry, list) and not entry else as_tensor(entry)
+            entry = (
+                of_array(np.zeros(0, np.int64), dt.int64)
+                if isinstance(entry, list) and not entry
+                else as_tensor(entry)
+            )
         if isinstance(entry, bool):
             entry = as_tensor(entry)
         spelled.append(entry)
@@ -90,7 +94,7 @@ def _checked(index: Tensor, axis: int, shape: Shape) -> Node:
     """An index array counted from 0; known ones are refused when they reach outside."""
     if not index.dtype.is_integer:
         raise DTypeError(
-            f"an index must be whole numbers or bools, got {index.dtype.name}", site=format_site(call_site()),
+            f"an index must be whole numbers or bools, got {index.dtype.name}", site=here(),
             fix="convert it: index.astype('int64')",
         )  # fmt: skip
     n = shape[axis]
@@ -100,10 +104,15 @@ def _checked(index: Tensor, axis: int, shape: Shape) -> Node:
             low, high = int(values.min()), int(values.max())
             if low < -n or high >= n:
                 wrong = low if low < -n else high
-                raise _fail(f"index {wrong} lies outside axis {axis}, which has {n} elements (shape {shape})", f"use {-n} to {n - 1}")
+                raise _fail(
+                    f"index {wrong} lies outside axis {axis}, which has {n} elements (shape {shape})",
+                    f"use {-n} to {n - 1}",
+                )
             if low >= 0:
                 return convert(index.node, dt.int64)
-        return of_array(np.where(values < 0, values.astype(np.int64) + n, values.astype(np.int64)), dt.int64).node
+        return of_array(
+            np.where(values < 0, values.astype(np.int64) + n, values.astype(np.int64)), dt.int64
+        ).node
     node = convert(index.node, dt.int64)
     if index.dtype.kind == "u":
         return node
@@ -139,7 +148,9 @@ def _plan(key: Any, shape: Shape) -> _Plan:
                 new.append(shape[axis + offset])
             picked.append(place)
             axis += entry.ndim
-        elif (isinstance(entry, Tensor) and has_array) or (isinstance(entry, Tensor) and not known(entry.node)):
+        elif (isinstance(entry, Tensor) and has_array) or (
+            isinstance(entry, Tensor) and not known(entry.node)
+        ):
             arrays.append((len(new), _checked(entry, axis, shape)))
             picked.append(place)
             new.append(shape[axis])
@@ -165,7 +176,9 @@ def _plan(key: Any, shape: Shape) -> _Plan:
 def _positions(mask: Tensor, axis: int, shape: Shape) -> list[Node]:
     """Where a mask is True, as one index array an axis."""
     if mask.shape != shape[axis : axis + mask.ndim]:
-        raise _fail(f"a mask of shape {mask.shape} does not fit axes {axis} to {axis + mask.ndim - 1} of shape {shape}")
+        raise _fail(
+            f"a mask of shape {mask.shape} does not fit axes {axis} to {axis + mask.ndim - 1} of shape {shape}"
+        )
     if not mask.ndim:
         raise _fail("a single bool is not an index here", "use x[None][sl.asarray([flag])] or sl.where")
     return [of_array(np.ascontiguousarray(p), dt.int64).node for p in np.nonzero(mask.numpy())]
@@ -213,7 +226,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     if not x.dtype.is_inexact and as_tensor(value).dtype.is_inexact:
         raise DTypeError(
             f"a {as_tensor(value).dtype.name} value would lose its fraction in an array of {x.dtype.name}",
-            site=format_site(call_site()), fix=f"convert it: value.astype('{x.dtype.name}')",
+            site=here(), fix=f"convert it: value.astype('{x.dtype.name}')",
         )  # fmt: skip
     plan = _plan(key, own.shape)
     node = convert(node_of(value), x.dtype)
@@ -229,7 +242,7 @@ def _fit(value: Node, shape: Shape) -> Node:
         return broadcast(value, shape)
     except ShapeError:
         raise ShapeError(
-            f"a value of shape {value.shape} does not fit the {shape} elements it is assigned to", site=format_site(call_site())
+            f"a value of shape {value.shape} does not fit the {shape} elements it is assigned to", site=here()
         ) from None
 
 
@@ -247,7 +260,10 @@ def _into_box(own: Node, plan: _Plan, box: Node) -> Node:
     if not turned.size:
         return own
     interior = tuple(k - 1 for k in plan.step)
-    high = tuple(n - (i + (d - 1) * k + 1) for n, i, d, k in zip(own.shape, plan.start, turned.shape, plan.step, strict=True))
+    high = tuple(
+        n - (i + (d - 1) * k + 1)
+        for n, i, d, k in zip(own.shape, plan.start, turned.shape, plan.step, strict=True)
+    )
     inside = move.pad(full(turned.shape, True, dt.bool_), plan.start, high, interior, value=False)
     return OPS["where"](inside, move.pad(turned, plan.start, high, interior), own)
 
@@ -281,7 +297,9 @@ def _replace_rows(base: Node, index: Node, rows: Node) -> Node:
     numeric = rows if rows.dtype is not dt.bool_ else convert(rows, dt.uint8)
     rows = OPS["where"](kept, numeric, full(rows.shape, 0, numeric.dtype))
     zero = full(base.shape, 0, numeric.dtype)
-    hits = OPS["scatter_add"](full((base.shape[0],), 0, dt.int32), index, full((index.size,), 1, dt.int32), axis=0)
+    hits = OPS["scatter_add"](
+        full((base.shape[0],), 0, dt.int32), index, full((index.size,), 1, dt.int32), axis=0
+    )
     hit = OPS["greater"](hits, full(hits.shape, 0, dt.int32))
     hit = broadcast(move.reshape(hit, (base.shape[0], *[1] * (len(base.shape) - 1))), base.shape)
     return OPS["where"](hit, convert(OPS["scatter_add"](zero, index, rows, axis=0), base.dtype), base)
@@ -302,7 +320,9 @@ def _last_traced(index: Node) -> Node:
     ordered = OPS["take"](index, order, axis=0)
     differs = OPS["not_equal"](move.slice_(ordered, (0,), (n - 1,)), move.slice_(ordered, (1,), (n,)))
     ends = convert(move.pad(differs, (0,), (1,), value=True), dt.int32)
-    return OPS["greater"](OPS["scatter_add"](full((n,), 0, dt.int32), order, ends, axis=0), full((n,), 0, dt.int32))
+    return OPS["greater"](
+        OPS["scatter_add"](full((n,), 0, dt.int32), order, ends, axis=0), full((n,), 0, dt.int32)
+    )
 
 
 def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:
@@ -327,7 +347,7 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:
     tensor = as_tensor(x)
     if axis is None:
         if tensor.ndim != 1:
-            raise ShapeError(f"take needs an axis for shape {tensor.shape}", site=format_site(call_site()))
+            raise ShapeError(f"take needs an axis for shape {tensor.shape}", site=here())
         axis = 0
     place = one_axis("take", axis, tensor.ndim)
     index = _checked(as_tensor(indices), place, tensor.shape)
@@ -352,19 +372,12 @@ def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
     place = one_axis("take_along_axis", axis, tensor.ndim)
     if given.ndim != tensor.ndim:
         raise ShapeError(
-            f"take_along_axis: indices of shape {given.shape} need as many axes as x of shape {tensor.shape}", site=format_site(call_site())
+            f"take_along_axis: indices of shape {given.shape} need as many axes as x of shape {tensor.shape}",
+            site=here(),
         )
     outside = [tuple(1 if i == place else d for i, d in enumerate(s)) for s in (tensor.shape, given.shape)]
     shape = common_shape("take_along_axis", outside)
     source = broadcast(tensor.node, tuple(tensor.shape[i] if i == place else d for i, d in enumerate(shape)))
     index = _checked(given, place, tensor.shape)
     index = broadcast(index, tuple(given.shape[i] if i == place else d for i, d in enumerate(shape)))
-    if not index.size:
-        return of_node(full(index.shape, 0, tensor.dtype))
-    position, stride = full(index.shape, 0, dt.int64), 1
-    for i in reversed(range(len(shape))):
-        part = index if i == place else ramp(index.shape, i, dt.int64)
-        position = position + (part if stride == 1 else part * stride)
-        stride *= source.shape[i]
-    flat = move.reshape(source, (source.size,))
-    return of_node(move.reshape(OPS["take"](flat, move.reshape(position, (position.size,)), axis=0), index.shape))
+    return of_node(gather.take_along_axis(source, index, place))

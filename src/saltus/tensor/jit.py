@@ -143,7 +143,9 @@ class Program:
             attributes = "".join(f", {k}={_attribute(v)}" for k, v in node.attrs)
             operands = ", ".join(number[s] for s in node.src)
             kind = f"{_type(node)}" if not node.parts else f"{len(node.parts)} results"
-            lines.append(f"  {label} = {node.op.name}({(operands + attributes).removeprefix(', ')}): {kind}    # {format_site(node.site)}")
+            lines.append(
+                f"  {label} = {node.op.name}({(operands + attributes).removeprefix(', ')}): {kind}    # {format_site(node.site)}"
+            )
         return "\n".join([*lines, f"  return {', '.join(number[o] for o in self.outputs)}"])
 
 
@@ -162,7 +164,9 @@ class Jit:
         traces: how often the function has been captured so far.
     """
 
-    def __init__(self, function: Callable[..., Any], static: tuple[int | str, ...], donate: tuple[int | str, ...]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], static: tuple[int | str, ...], donate: tuple[int | str, ...]
+    ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
         self._name = name_of(function)
@@ -194,7 +198,9 @@ class Jit:
             _give_away(leaves, arrays, donated)
         return _fill(program.template, program.run(arrays))
 
-    def _form(self, args: tuple[Any, ...], kwargs: dict[str, Any], form: list[Any], leaves: list[Any]) -> tuple[int, ...]:
+    def _form(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], form: list[Any], leaves: list[Any]
+    ) -> tuple[int, ...]:
         """Fill in form and leaves; returns the places of donated leaves."""
         if not self._static_places and not self._donate_places and not kwargs:
             for value in args:
@@ -221,7 +227,10 @@ class Jit:
         return tuple(donated)
 
     def _unhashable(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ArgumentError:
-        named = [*((f"argument {i}", a) for i, a in enumerate(args)), *((f"argument {k!r}", v) for k, v in kwargs.items())]
+        named = [
+            *((f"argument {i}", a) for i, a in enumerate(args)),
+            *((f"argument {k!r}", v) for k, v in kwargs.items()),
+        ]
         for name, value in named:
             form: list[Any] = []
             _flatten(value, form, [])
@@ -236,13 +245,20 @@ class Jit:
         return ArgumentError(f"{self._name}: an argument cannot be compared with those of earlier calls")
 
     def _capture(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], key: tuple[Any, ...], leaves: list[Any], donated: tuple[int, ...]
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        key: tuple[Any, ...],
+        leaves: list[Any],
+        donated: tuple[int, ...],
     ) -> Program:
         made = self._trace(args, kwargs, donated, self._why(key))
         made.run = compile_graph(made.inputs, made.outputs, donate=donated, name=self._name)
         return made
 
-    def _trace(self, args: tuple[Any, ...], kwargs: dict[str, Any], donated: tuple[int, ...], reason: str) -> Program:
+    def _trace(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], donated: tuple[int, ...], reason: str
+    ) -> Program:
         inputs: list[Node] = []
 
         def stand_in(value: Any) -> Tensor:
@@ -252,7 +268,9 @@ class Jit:
                 tensor._dtype = _NUMBERS[type(value)]
                 shape: tuple[int, ...] = ()
             else:
-                tensor._dtype = value._dtype if type(value) is Tensor else dt.as_dtype(value.dtype.newbyteorder("="))
+                tensor._dtype = (
+                    value._dtype if type(value) is Tensor else dt.as_dtype(value.dtype.newbyteorder("="))
+                )
                 shape = value.shape
             tensor._node, tensor._array, tensor._weak = placeholder(shape, tensor._dtype), None, number
             inputs.append(tensor._node)
@@ -314,7 +332,9 @@ class Jit:
         )
 
 
-def _places(what: str, function: Callable[..., Any], given: tuple[int | str, ...]) -> tuple[frozenset[int], frozenset[str]]:
+def _places(
+    what: str, function: Callable[..., Any], given: tuple[int | str, ...]
+) -> tuple[frozenset[int], frozenset[str]]:
     """Arguments named by position or name, as both."""
     if not given:
         return frozenset(), frozenset()
@@ -331,7 +351,11 @@ def _places(what: str, function: Callable[..., Any], given: tuple[int | str, ...
             if item < len(positional):
                 names.add(positional[item])
             continue
-        if parameters and item not in parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        if (
+            parameters
+            and item not in parameters
+            and not any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        ):
             raise ArgumentError(
                 f"sl.jit: {what} names {item!r}, but {name_of(function)} has the arguments {', '.join(parameters)}"
             )
@@ -352,7 +376,9 @@ def _tensors(values: Sequence[Any]) -> list[Tensor]:
     return found
 
 
-def _hoist(name: str, inputs: Sequence[Node], outputs: Sequence[Node]) -> tuple[list[Node], list[Node], list[Array]]:
+def _hoist(
+    name: str, inputs: Sequence[Node], outputs: Sequence[Node]
+) -> tuple[list[Node], list[Node], list[Array]]:
     """Compute once what depends on outside Tensors only, and make inputs of it."""
     own = set(inputs)
     inside, outside = set(own), set()

@@ -7,17 +7,21 @@ from typing import Any
 
 from saltus.base import tree
 from saltus.base.errors import ArgumentError, ShapeError
-from saltus.base.trace import call_site, format_site
 from saltus.ir.node import placeholder
-from saltus.ops.composite import convert
+from saltus.ops.arithmetic import convert
 from saltus.ops.loop import close_over
 from saltus.tensor.operands import as_tensor
 from saltus.tensor.tensor import Tensor, of_node
-from saltus.tensor.tracing import capture, name_of
+from saltus.tensor.tracing import capture, here, name_of
 
 
 def scan(
-    function: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any = None, *, length: int | None = None, reverse: bool = False
+    function: Callable[[Any, Any], tuple[Any, Any]],
+    carry: Any,
+    xs: Any = None,
+    *,
+    length: int | None = None,
+    reverse: bool = False,
 ) -> tuple[Any, Any]:
     """Run a function over the slices of arrays, handing a state from step to step.
 
@@ -45,30 +49,41 @@ def scan(
     rows = [as_tensor(v) for v in tree.leaves(xs)]
     if length is None:
         if not rows:
-            raise ArgumentError(f"{name}: without xs the number of steps is not known", site=format_site(call_site()), fix="give length=")
+            raise ArgumentError(
+                f"{name}: without xs the number of steps is not known", site=here(), fix="give length="
+            )
         length = rows[0].shape[0] if rows[0].shape else 0
     for (path, _), row in zip(tree.paths(xs), rows, strict=True):
         if not row.shape or row.shape[0] != length:
             where = "xs" + "".join(f"[{p!r}]" for p in path)
-            raise ShapeError(f"{name}: {where} has shape {row.shape}, but the loop has {length} steps", site=format_site(call_site()))
+            raise ShapeError(
+                f"{name}: {where} has shape {row.shape}, but the loop has {length} steps", site=here()
+            )
     own = [placeholder(s.shape, s.dtype) for s in start] + [placeholder(r.shape[1:], r.dtype) for r in rows]
     state = tree.rebuild(carry, iter([of_node(n) for n in own[: len(start)]]))
     piece = tree.rebuild(xs, iter([of_node(n) for n in own[len(start) :]]))
     with capture(name):
         made = function(state, piece)
         if not (isinstance(made, tuple) and len(made) == 2):
-            raise ArgumentError(f"{name}: the function must return (next carry, result)", site=format_site(call_site()))
+            raise ArgumentError(f"{name}: the function must return (next carry, result)", site=here())
         after, result = made
         after_paths = ["carry" + "".join(f"[{p!r}]" for p in path) for path, _ in tree.paths(after)]
         if after_paths != paths:
             raise ShapeError(
-                f"{name}: the carry goes in as {_form(paths)} and comes out as {_form(after_paths)}", site=format_site(call_site()),
+                f"{name}: the carry goes in as {_form(paths)} and comes out as {_form(after_paths)}", site=here(),
                 fix="return a carry of the same form",
             )  # fmt: skip
-        nodes = [_same(name, path, before, as_tensor(v)) for path, before, v in zip(paths, start, tree.leaves(after), strict=True)]
+        nodes = [
+            _same(name, path, before, as_tensor(v))
+            for path, before, v in zip(paths, start, tree.leaves(after), strict=True)
+        ]
         results = [as_tensor(v).node for v in tree.leaves(result)]
-    last, stacked = close_over(own, nodes, results, [s.node for s in start], [r.node for r in rows], length=length, reverse=reverse)
-    return tree.rebuild(carry, iter([of_node(n) for n in last])), tree.rebuild(result, iter([of_node(n) for n in stacked]))
+    last, stacked = close_over(
+        own, nodes, results, [s.node for s in start], [r.node for r in rows], length=length, reverse=reverse
+    )
+    return tree.rebuild(carry, iter([of_node(n) for n in last])), tree.rebuild(
+        result, iter([of_node(n) for n in stacked])
+    )
 
 
 def _form(paths: list[str]) -> str:
@@ -78,10 +93,12 @@ def _form(paths: list[str]) -> str:
 def _same(name: str, path: str, before: Tensor, after: Tensor) -> Any:
     """The next carry, of the shape and type of the first."""
     if before.shape != after.shape:
-        raise ShapeError(f"{name}: {path} has shape {before.shape} before a step and {after.shape} after it", site=format_site(call_site()))
+        raise ShapeError(
+            f"{name}: {path} has shape {before.shape} before a step and {after.shape} after it", site=here()
+        )
     if before.dtype.kind != after.dtype.kind:
         raise ShapeError(
-            f"{name}: {path} is {before.dtype.name} before a step and {after.dtype.name} after it", site=format_site(call_site()),
+            f"{name}: {path} is {before.dtype.name} before a step and {after.dtype.name} after it", site=here(),
             fix=f"start with {after.dtype.name}, or convert: x.astype('{before.dtype.name}')",
         )  # fmt: skip
     return convert(after.node, before.dtype)

@@ -8,14 +8,14 @@ from typing import Any
 
 from saltus.base import dtypes as dt
 from saltus.base.errors import ArgumentError, DTypeError, ShapeError
-from saltus.base.trace import call_site, format_site
 from saltus.ir.node import Node, broadcast
 from saltus.ir.spec import Shape
 from saltus.ops import movement as move
-from saltus.ops.composite import convert
+from saltus.ops.arithmetic import convert
 from saltus.tensor.creation import check_device, shape_of
 from saltus.tensor.operands import as_tensor, axes_of, common, common_shape, node_of, one_axis
 from saltus.tensor.tensor import Tensor, of_node
+from saltus.tensor.tracing import here
 
 
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Tensor:
@@ -37,7 +37,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> T
     wanted = dt.as_dtype(dtype)
     if tensor.dtype.kind == "c" and wanted.kind != "c":
         raise DTypeError(
-            f"{tensor.dtype.name} does not become {wanted.name} by itself", site=format_site(call_site()),
+            f"{tensor.dtype.name} does not become {wanted.name} by itself", site=here(),
             fix="say which part: sl.real(x), sl.imag(x) or sl.abs(x)",
         )  # fmt: skip
     return tensor if not copy and wanted is tensor.dtype else of_node(convert(tensor.node, wanted))
@@ -62,12 +62,12 @@ def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Tensor:
     node = node_of(x)
     given = tuple(int(d) for d in (shape if isinstance(shape, (tuple, list)) else (shape,)))
     if given.count(-1) > 1:
-        raise ShapeError(f"reshape: only one length can be -1, got {given}", site=format_site(call_site()))
+        raise ShapeError(f"reshape: only one length can be -1, got {given}", site=here())
     if -1 in given:
         known = math.prod(d for d in given if d != -1)
         if known == 0 or node.size % known:
             raise ShapeError(
-                f"reshape: {node.size} elements of shape {node.shape} do not fill {given}", site=format_site(call_site())
+                f"reshape: {node.size} elements of shape {node.shape} do not fill {given}", site=here()
             )
         given = tuple(node.size // known if d == -1 else d for d in given)
     return of_node(move.reshape(node, shape_of(given)))
@@ -136,7 +136,7 @@ def permute_dims(x: Any, /, axes: Sequence[int]) -> Tensor:
     if sorted(order) != list(range(len(node.shape))):
         raise ShapeError(
             f"permute_dims: {tuple(axes)} is not an order of the {len(node.shape)} axes of shape {node.shape}",
-            site=format_site(call_site()),
+            site=here(),
         )
     return of_node(move.permute(node, order))
 
@@ -171,7 +171,7 @@ def matrix_transpose(x: Any, /) -> Tensor:
     node = node_of(x)
     rank = len(node.shape)
     if rank < 2:
-        raise ShapeError(f"matrix_transpose needs matrices, got shape {node.shape}", site=format_site(call_site()))
+        raise ShapeError(f"matrix_transpose needs matrices, got shape {node.shape}", site=here())
     return of_node(move.permute(node, (*range(rank - 2), rank - 1, rank - 2)))
 
 
@@ -210,9 +210,12 @@ def moveaxis(x: Any, source: Any, destination: Any, /) -> Tensor:
     node = node_of(x)
     rank = len(node.shape)
     start = [one_axis("moveaxis", a, rank) for a in ((source,) if isinstance(source, int) else source)]
-    end = [one_axis("moveaxis", a, rank) for a in ((destination,) if isinstance(destination, int) else destination)]
+    end = [
+        one_axis("moveaxis", a, rank)
+        for a in ((destination,) if isinstance(destination, int) else destination)
+    ]
     if len(start) != len(end) or len(set(start)) != len(start) or len(set(end)) != len(end):
-        raise ShapeError(f"moveaxis: {source} and {destination} do not pair up", site=format_site(call_site()))
+        raise ShapeError(f"moveaxis: {source} and {destination} do not pair up", site=here())
     order = [a for a in range(rank) if a not in start]
     for place, axis in sorted(zip(end, start, strict=True)):
         order.insert(place, axis)
@@ -262,7 +265,7 @@ def squeeze(x: Any, /, axis: int | Sequence[int]) -> Tensor:
     for i in places:
         if node.shape[i] != 1:
             raise ShapeError(
-                f"squeeze: axis {i} of shape {node.shape} has length {node.shape[i]}, not 1", site=format_site(call_site())
+                f"squeeze: axis {i} of shape {node.shape} has length {node.shape[i]}, not 1", site=here()
             )
     return of_node(move.reshape(node, tuple(d for i, d in enumerate(node.shape) if i not in places)))
 
@@ -313,22 +316,14 @@ def roll(x: Any, /, shift: int | Sequence[int], *, axis: int | Sequence[int] | N
     node = node_of(x)
     if axis is None:
         flat = move.reshape(node, (node.size,))
-        return of_node(move.reshape(_rolled(flat, int(shift), 0), node.shape))  # type: ignore[arg-type]
+        return of_node(move.reshape(move.roll(flat, int(shift), 0), node.shape))  # type: ignore[arg-type]
     axes = [axis] if isinstance(axis, int) else list(axis)
     shifts = [shift] * len(axes) if isinstance(shift, int) else list(shift)
     if len(axes) != len(shifts):
-        raise ArgumentError(f"roll: {len(shifts)} shifts for {len(axes)} axes", site=format_site(call_site()))
+        raise ArgumentError(f"roll: {len(shifts)} shifts for {len(axes)} axes", site=here())
     for a, by in zip(axes, shifts, strict=True):
-        node = _rolled(node, by, one_axis("roll", a, len(node.shape)))
+        node = move.roll(node, int(by), one_axis("roll", a, len(node.shape)))
     return of_node(node)
-
-
-def _rolled(node: Node, shift: int, axis: int) -> Node:
-    n = node.shape[axis]
-    cut = n - shift % n if n else 0
-    if cut in (0, n):
-        return node
-    return move.concat([_span(node, axis, cut, n), _span(node, axis, 0, cut)], axis)
 
 
 def _span(node: Node, axis: int, start: int, stop: int) -> Node:
@@ -353,7 +348,7 @@ def concat(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Tensor:
         Tensor([0., 1., 1.], shape=(3,), dtype=float32)
     """
     if not arrays:
-        raise ArgumentError("concat needs at least one array", site=format_site(call_site()))
+        raise ArgumentError("concat needs at least one array", site=here())
     nodes = same_type(arrays)
     if axis is None:
         return of_node(move.concat([move.reshape(n, (n.size,)) for n in nodes], 0))
@@ -383,11 +378,13 @@ def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Tensor:
                 [1., 1.]], shape=(2, 2), dtype=float32)
     """
     if not arrays:
-        raise ArgumentError("stack needs at least one array", site=format_site(call_site()))
+        raise ArgumentError("stack needs at least one array", site=here())
     nodes = same_type(arrays)
     shapes = {n.shape for n in nodes}
     if len(shapes) != 1:
-        raise ShapeError(f"stack needs equal shapes, got {', '.join(str(n.shape) for n in nodes)}", site=format_site(call_site()))
+        raise ShapeError(
+            f"stack needs equal shapes, got {', '.join(str(n.shape) for n in nodes)}", site=here()
+        )
     place = one_axis("stack", axis, len(nodes[0].shape) + 1)
     wide = [move.reshape(n, (*n.shape[:place], 1, *n.shape[place:])) for n in nodes]
     return of_node(move.concat(wide, place))
@@ -407,7 +404,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     """
     node = node_of(x)
     if not node.shape:
-        raise ShapeError("unstack: a Tensor of shape () has no axis to cut", site=format_site(call_site()))
+        raise ShapeError("unstack: a Tensor of shape () has no axis to cut", site=here())
     place = one_axis("unstack", axis, len(node.shape))
     rest = (*node.shape[:place], *node.shape[place + 1 :])
     return tuple(of_node(move.reshape(_span(node, place, i, i + 1), rest)) for i in range(node.shape[place]))
@@ -431,7 +428,9 @@ def split(x: Any, /, sections: int | Sequence[int], *, axis: int = 0) -> tuple[T
     n = node.shape[place]
     if isinstance(sections, int):
         if sections < 1 or n % sections:
-            raise ShapeError(f"split: axis {place} of shape {node.shape} is not {sections} equal parts", site=format_site(call_site()))
+            raise ShapeError(
+                f"split: axis {place} of shape {node.shape} is not {sections} equal parts", site=here()
+            )
         cuts = list(range(0, n + 1, n // sections)) if n else [0] * (sections + 1)
     else:
         cuts = [0, *sections, n]
@@ -478,7 +477,9 @@ def pad(x: Any, width: Any, /, *, value: float = 0) -> Tensor:
     if len(width) == 2 and all(isinstance(w, int) for w in width):
         width = [tuple(width)] * len(node.shape)
     if len(width) != len(node.shape):
-        raise ShapeError(f"pad: {len(width)} widths for the {len(node.shape)} axes of shape {node.shape}", site=format_site(call_site()))
+        raise ShapeError(
+            f"pad: {len(width)} widths for the {len(node.shape)} axes of shape {node.shape}", site=here()
+        )
     return of_node(move.pad(node, tuple(w[0] for w in width), tuple(w[1] for w in width), value=value))
 
 

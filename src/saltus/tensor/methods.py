@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from saltus.base.errors import ArgumentError
-from saltus.base.trace import call_site, format_site
 from saltus.tensor import elementwise as e
 from saltus.tensor import indexing, neural, products
 from saltus.tensor import manipulation as m
 from saltus.tensor import reduction as r
 from saltus.tensor.tensor import Tensor
+from saltus.tensor.tracing import here
 
 _NUMBERS = (bool, int, float, complex, np.ndarray, np.generic)
 
@@ -33,7 +33,14 @@ _ARITHMETIC = {
     "pow": e.pow, "matmul": products.matmul, "and": e.bitwise_and, "or": e.bitwise_or, "xor": e.bitwise_xor,
     "lshift": e.bitwise_left_shift, "rshift": e.bitwise_right_shift,
 }  # fmt: skip
-_COMPARISON = {"eq": e.equal, "ne": e.not_equal, "lt": e.less, "le": e.less_equal, "gt": e.greater, "ge": e.greater_equal}
+_COMPARISON = {
+    "eq": e.equal,
+    "ne": e.not_equal,
+    "lt": e.less,
+    "le": e.less_equal,
+    "gt": e.greater,
+    "ge": e.greater_equal,
+}
 _SINGLE = {"neg": e.negative, "pos": e.positive, "abs": e.abs, "invert": e.bitwise_invert}
 _METHODS = (
     e.abs, e.clip, e.exp, e.log, e.relu, e.round, e.sigmoid, e.sign, e.sqrt, e.square, e.tanh,
@@ -53,7 +60,7 @@ def _in_place(symbol: str, function: Callable[[Any, Any], Tensor]) -> Callable[[
         if made.dtype is not self.dtype or made.shape != self.shape:
             raise ArgumentError(
                 f"x {symbol} y would turn {self.dtype.name} of shape {self.shape} into {made.dtype.name} of shape {made.shape}",
-                site=format_site(call_site()), fix=f"write x = x {symbol[:-1]} y",
+                site=here(), fix=f"write x = x {symbol[:-1]} y",
             )  # fmt: skip
         return made
 
@@ -68,7 +75,7 @@ def _reshape(self: Tensor, *shape: Any) -> Tensor:
 def _to_device(self: Tensor, device: Any, /, *, stream: Any = None) -> Tensor:
     """This Tensor on a device; only "cpu" is there."""
     if device != "cpu" or stream is not None:
-        raise ArgumentError(f"only device 'cpu' is there, got {device!r}", site=format_site(call_site()))
+        raise ArgumentError(f"only device 'cpu' is there, got {device!r}", site=here())
     return self
 
 
@@ -76,7 +83,7 @@ def _transposed(self: Tensor) -> Tensor:
     """A matrix with its axes exchanged."""
     if self.ndim != 2:
         raise ArgumentError(
-            f"x.T is for matrices; this Tensor has shape {self.shape}", site=format_site(call_site()),
+            f"x.T is for matrices; this Tensor has shape {self.shape}", site=here(),
             fix="use x.mT (last two axes) or sl.permute_dims(x, axes)",
         )  # fmt: skip
     return m.matrix_transpose(self)

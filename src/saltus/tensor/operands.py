@@ -10,12 +10,12 @@ import numpy as np
 from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
 from saltus.base.errors import ArgumentError, DTypeError, ShapeError
-from saltus.base.trace import call_site, format_site
 from saltus.ir.node import Node, broadcast, scalar
 from saltus.ir.spec import Shape
-from saltus.ops.composite import convert
+from saltus.ops.arithmetic import convert
 from saltus.ops.movement import reshape
 from saltus.tensor.tensor import Tensor, of_array, to_array
+from saltus.tensor.tracing import here
 
 NUMBERS = (bool, int, float, complex)
 
@@ -48,14 +48,14 @@ def meet(dtype: DType, kind: str, value: object, name: str) -> DType:
         if kind == own:
             return dtype
         raise DTypeError(
-            f"{name}: cannot combine {dtype.name} with the Python {type(value).__name__} {value!r}", site=format_site(call_site()),
+            f"{name}: cannot combine {dtype.name} with the Python {type(value).__name__} {value!r}", site=here(),
             fix="convert first: x.astype(...) (bool does not mix with numbers)",
         )  # fmt: skip
     if kind == "i":
         if own in "iu" and isinstance(value, int):
             info = np.iinfo(dtype.numpy)
             if not info.min <= value <= info.max:
-                raise ArgumentError(f"{name}: {value} does not fit {dtype.name}", site=format_site(call_site()))
+                raise ArgumentError(f"{name}: {value} does not fit {dtype.name}", site=here())
         return dtype
     if kind == "f":
         return dtype if own in "fc" else dt.float32
@@ -118,7 +118,7 @@ def _promote(name: str, a: DType, b: DType) -> DType:
     try:
         return dt.promote(a, b)
     except DTypeError as error:
-        raise DTypeError(f"{name}: {error.what}", site=format_site(call_site()), fix=error.fix) from None
+        raise DTypeError(f"{name}: {error.what}", site=here(), fix=error.fix) from None
 
 
 def common_shape(name: str, shapes: Sequence[Shape]) -> Shape:
@@ -144,7 +144,7 @@ def common_shape(name: str, shapes: Sequence[Shape]) -> Shape:
             if made[i] != 1:
                 raise ShapeError(
                     f"{name}: shapes {' and '.join(str(s) for s in shapes)} do not fit together",
-                    site=format_site(call_site()),
+                    site=here(),
                     fix="lengths must be equal or 1, counted from the last axis; insert axes with x[:, None]",
                 )
             made[i] = d
@@ -163,7 +163,7 @@ def axes_of(name: str, axis: int | Sequence[int] | None, rank: int) -> tuple[int
     given = (axis,) if isinstance(axis, int) else tuple(axis)
     found = tuple(one_axis(name, a, rank) for a in given)
     if len(set(found)) != len(found):
-        raise ShapeError(f"{name}: an axis is named twice in {given}", site=format_site(call_site()))
+        raise ShapeError(f"{name}: an axis is named twice in {given}", site=here())
     return tuple(sorted(found))
 
 
@@ -172,7 +172,7 @@ def one_axis(name: str, axis: int, rank: int) -> int:
     number = axis.__index__()
     if not -rank <= number < rank:
         raise ShapeError(
-            f"{name}: axis {axis} does not exist; there are {rank} axes", site=format_site(call_site()),
+            f"{name}: axis {axis} does not exist; there are {rank} axes", site=here(),
             fix=f"use {-rank} to {rank - 1}" if rank else "a scalar has no axes",
         )  # fmt: skip
     return number % rank

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from saltus.base import dtypes as dt
 from saltus.base.errors import DTypeError, ShapeError
-from saltus.base.trace import call_site, format_site
 from saltus.ir.node import Node, broadcast
 from saltus.ir.spec import OPS
+from saltus.ops import matrix
 from saltus.ops import movement as move
 from saltus.tensor.manipulation import same_type
 from saltus.tensor.operands import common_shape, one_axis
 from saltus.tensor.tensor import Tensor, of_node
+from saltus.tensor.tracing import here
 
 
 def _numbers(name: str, x1: Any, x2: Any) -> tuple[Node, Node]:
     a, b = same_type((x1, x2))
     if a.dtype is dt.bool_:
-        raise DTypeError(f"{name} takes numbers, got bool", site=format_site(call_site()), fix="convert first: x.astype(...)")
+        raise DTypeError(f"{name} takes numbers, got bool", site=here(), fix="convert first: x.astype(...)")
     return a, b
 
 
@@ -58,17 +60,21 @@ def matmul(x1: Any, x2: Any, /) -> Tensor:
     a, b = _numbers("matmul", x1, x2)
     left, right = a.shape, b.shape
     if not left or not right:
-        raise ShapeError(f"matmul takes vectors and matrices, got shapes {left} and {right}", site=format_site(call_site()), fix="use *")
+        raise ShapeError(
+            f"matmul takes vectors and matrices, got shapes {left} and {right}", site=here(), fix="use *"
+        )
     inner = right[-2] if len(right) > 1 else right[0]
     if left[-1] != inner:
         raise ShapeError(
-            f"matmul: the inner lengths differ, {left[-1]} of shape {left} and {inner} of shape {right}", site=format_site(call_site()),
+            f"matmul: the inner lengths differ, {left[-1]} of shape {left} and {inner} of shape {right}", site=here(),
             fix="the last axis of the left operand must be as long as the second last of the right one; x.T or x.mT exchanges axes",
         )  # fmt: skip
     rows = move.reshape(a, (1, *left)) if len(left) == 1 else a
     columns = move.reshape(b, (*right, 1)) if len(right) == 1 else b
-    if len(columns.shape) == 2 and len(rows.shape) > 2:  # one matrix for all: the leading axes are rows of one product
-        flat = move.reshape(rows, (_count(rows.shape[:-1]), rows.shape[-1]))
+    if (
+        len(columns.shape) == 2 and len(rows.shape) > 2
+    ):  # one matrix for all: the leading axes are rows of one product
+        flat = move.reshape(rows, (math.prod(rows.shape[:-1]), rows.shape[-1]))
         made = move.reshape(product(flat, columns), (*rows.shape[:-1], columns.shape[-1]))
     else:
         lead = common_shape("matmul", [rows.shape[:-2], columns.shape[:-2]])
@@ -83,13 +89,6 @@ def matmul(x1: Any, x2: Any, /) -> Tensor:
 
 def _leading(node: Node, lead: tuple[int, ...]) -> Node:
     return broadcast(node, (*lead, *node.shape[-2:]))
-
-
-def _count(shape: Sequence[int]) -> int:
-    n = 1
-    for d in shape:
-        n *= d
-    return n
 
 
 def tensordot(x1: Any, x2: Any, /, *, axes: int | Sequence[Sequence[int]] = 2) -> Tensor:
@@ -108,22 +107,11 @@ def tensordot(x1: Any, x2: Any, /, *, axes: int | Sequence[Sequence[int]] = 2) -
         (2, 4)
     """
     a, b = _numbers("tensordot", x1, x2)
-    if isinstance(axes, int):
-        first, second = list(range(len(a.shape) - axes, len(a.shape))), list(range(axes))
-    else:
+    if not isinstance(axes, int):
         first = [one_axis("tensordot", i, len(a.shape)) for i in axes[0]]
         second = [one_axis("tensordot", i, len(b.shape)) for i in axes[1]]
-    if [a.shape[i] for i in first] != [b.shape[i] for i in second]:
-        raise ShapeError(
-            f"tensordot: axes {first} of shape {a.shape} and {second} of shape {b.shape} differ in length", site=format_site(call_site())
-        )
-    rest_a = [i for i in range(len(a.shape)) if i not in first]
-    rest_b = [i for i in range(len(b.shape)) if i not in second]
-    inner = _count([a.shape[i] for i in first])
-    rows, columns = tuple(a.shape[i] for i in rest_a), tuple(b.shape[i] for i in rest_b)
-    left = move.reshape(move.permute(a, (*rest_a, *first)), (_count(rows), inner))
-    right = move.reshape(move.permute(b, (*second, *rest_b)), (inner, _count(columns)))
-    return of_node(move.reshape(product(left, right), (*rows, *columns)))
+        return of_node(matrix.tensordot(a, b, (first, second)))
+    return of_node(matrix.tensordot(a, b, axes))
 
 
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
@@ -142,18 +130,14 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
     if axis >= 0 and len(a.shape) == len(b.shape):
         axis -= len(a.shape)
     if not -min(len(a.shape), len(b.shape)) <= axis < 0:
-        raise ShapeError(f"vecdot: axis {axis} does not exist in shapes {a.shape} and {b.shape}", site=format_site(call_site()))
+        raise ShapeError(f"vecdot: axis {axis} does not exist in shapes {a.shape} and {b.shape}", site=here())
     if a.shape[axis] != b.shape[axis]:
         raise ShapeError(
             f"vecdot: axis {axis} has length {a.shape[axis]} in shape {a.shape} and {b.shape[axis]} in shape {b.shape}",
-            site=format_site(call_site()),
+            site=here(),
         )
     shape = common_shape("vecdot", [a.shape, b.shape])
-    place = len(shape) + axis
-    if a.dtype.kind == "c":
-        a = OPS["conj"](a)
-    total = OPS["sum"](broadcast(a, shape) * broadcast(b, shape), axes=(place,))
-    return of_node(move.reshape(total, (*shape[:place], *shape[place + 1 :])))
+    return of_node(matrix.vecdot(broadcast(a, shape), broadcast(b, shape), axis))
 
 
 def outer(x1: Any, x2: Any, /) -> Tensor:
@@ -173,7 +157,4 @@ def outer(x1: Any, x2: Any, /) -> Tensor:
                 [6., 8.]], shape=(2, 2), dtype=float32)
     """
     a, b = _numbers("outer", x1, x2)
-    if len(a.shape) != 1 or len(b.shape) != 1:
-        raise ShapeError(f"outer takes vectors, got shapes {a.shape} and {b.shape}", site=format_site(call_site()))
-    shape = (a.shape[0], b.shape[0])
-    return of_node(broadcast(move.reshape(a, (shape[0], 1)), shape) * broadcast(b, shape))
+    return of_node(matrix.outer(a, b))

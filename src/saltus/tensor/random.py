@@ -1,7 +1,7 @@
 """Random numbers as pure functions of a key: the same key and arguments give the same numbers, on every engine and thread count.
 
-    key = sl.random.key(0)
-    first, second = sl.random.split(key)     # use a key once; split it to go on
+key = sl.random.key(0)
+first, second = sl.random.split(key)     # use a key once; split it to go on
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import numpy as np
 from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
 from saltus.base.errors import ArgumentError, DTypeError, ShapeError
-from saltus.base.trace import call_site, format_site
 from saltus.ir.node import Node, broadcast, full, scalar
 from saltus.ir.spec import OPS
 from saltus.ops import movement as move
 from saltus.ops import random as bits
-from saltus.ops.composite import argmax, convert
+from saltus.ops.arithmetic import convert
+from saltus.ops.composite import argmax
 from saltus.tensor.creation import shape_of
 from saltus.tensor.indexing import take
 from saltus.tensor.operands import as_tensor, common_shape, node_of, one_axis
 from saltus.tensor.tensor import Tensor, of_array, of_node
+from saltus.tensor.tracing import here
 
 # Counters of sampling start at 0. Keys made from keys take counters from regions of their own, so they never repeat drawn bits.
 _FOLDED = 1 << 63
@@ -51,7 +52,7 @@ def _key(value: Any) -> Node:
     node = node_of(value)
     if node.dtype is not dt.uint64 or node.shape != ():
         raise DTypeError(
-            f"a key is a uint64 Tensor of shape (), got {node.dtype.name} of shape {node.shape}", site=format_site(call_site()),
+            f"a key is a uint64 Tensor of shape (), got {node.dtype.name} of shape {node.shape}", site=here(),
             fix="make it with sl.random.key(seed); of several keys from sl.random.split take one",
         )  # fmt: skip
     return node
@@ -70,7 +71,11 @@ def fold_in(key: Any, data: Any) -> Tensor:
         >>> bool(sl.random.fold_in(k, 1) == sl.random.fold_in(k, 2))
         False
     """
-    number = scalar(int(data) & (_FOLDED - 1), dt.uint64) if isinstance(data, int) else convert(node_of(data), dt.uint64)
+    number = (
+        scalar(int(data) & (_FOLDED - 1), dt.uint64)
+        if isinstance(data, int)
+        else convert(node_of(data), dt.uint64)
+    )
     return of_node(bits.fold_in(_key(key), OPS["bitwise_or"](number, scalar(_FOLDED, dt.uint64))))
 
 
@@ -95,7 +100,7 @@ def split(key: Any, num: int = 2) -> Tensor:
 def _float(dtype: Any) -> DType:
     wanted = dt.as_dtype(dtype)
     if not wanted.is_float:
-        raise DTypeError(f"random real numbers are floats, not {wanted.name}", site=format_site(call_site()))
+        raise DTypeError(f"random real numbers are floats, not {wanted.name}", site=here())
     return wanted
 
 
@@ -116,7 +121,7 @@ def random_bits(key: Any, shape: Any = (), *, width: int = 32) -> Tensor:
         saltus.uint32
     """
     if width not in (32, 64):
-        raise ArgumentError(f"width must be 32 or 64, got {width}", site=format_site(call_site()))
+        raise ArgumentError(f"width must be 32 or 64, got {width}", site=here())
     return of_node(bits.bits(_key(key), shape_of(shape), width))
 
 
@@ -163,7 +168,14 @@ def normal(key: Any, shape: Any = (), *, mean: Any = 0.0, std: Any = 1.0, dtype:
 
 
 def truncated_normal(
-    key: Any, shape: Any = (), *, low: float = -2.0, high: float = 2.0, mean: Any = 0.0, std: Any = 1.0, dtype: Any = "float32"
+    key: Any,
+    shape: Any = (),
+    *,
+    low: float = -2.0,
+    high: float = 2.0,
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    dtype: Any = "float32",
 ) -> Tensor:
     """Normally distributed numbers of which only those between two bounds are kept.
 
@@ -181,7 +193,7 @@ def truncated_normal(
         True
     """
     if not low < high:
-        raise ArgumentError(f"truncated_normal: low must be below high, got {low} and {high}", site=format_site(call_site()))
+        raise ArgumentError(f"truncated_normal: low must be below high, got {low} and {high}", site=here())
     wanted = _float(dtype)
     work = dt.float64 if wanted is dt.float64 else dt.float32
     first, last = math.erf(low / math.sqrt(2)), math.erf(high / math.sqrt(2))
@@ -207,10 +219,10 @@ def randint(key: Any, shape: Any = (), *, low: int = 0, high: int, dtype: Any = 
         True
     """
     if not low < high:
-        raise ArgumentError(f"randint: low must be below high, got {low} and {high}", site=format_site(call_site()))
+        raise ArgumentError(f"randint: low must be below high, got {low} and {high}", site=here())
     wanted = dt.as_dtype(dtype)
     if not wanted.is_integer:
-        raise DTypeError(f"randint gives integers, not {wanted.name}", site=format_site(call_site()))
+        raise DTypeError(f"randint gives integers, not {wanted.name}", site=here())
     return of_node(convert(bits.integers(_key(key), shape_of(shape), int(low), int(high)), wanted))
 
 
@@ -281,7 +293,9 @@ def categorical(key: Any, logits: Any, *, axis: int = -1, shape: Any = None) -> 
     rows = move.permute(node, order)
     lengths = rows.shape[:-1] if shape is None else shape_of(shape)
     if common_shape("categorical", [rows.shape[:-1], lengths]) != lengths:
-        raise ShapeError(f"categorical: logits of shape {node.shape} do not fit the result's shape {lengths}", site=format_site(call_site()))
+        raise ShapeError(
+            f"categorical: logits of shape {node.shape} do not fit the result's shape {lengths}", site=here()
+        )
     full_shape = (*lengths, rows.shape[-1])
     noise = gumbel(key, full_shape, dtype=node.dtype).node
     return of_node(move.reshape(argmax(broadcast(rows, full_shape) + noise, len(lengths)), lengths))
@@ -306,7 +320,9 @@ def gumbel(key: Any, shape: Any = (), *, dtype: Any = "float32") -> Tensor:
     return of_node(convert(-OPS["log"](-OPS["log"](drawn)), wanted))
 
 
-def choice(key: Any, a: Any, shape: Any = (), *, replace: bool = True, p: Any = None, axis: int = 0) -> Tensor:
+def choice(
+    key: Any, a: Any, shape: Any = (), *, replace: bool = True, p: Any = None, axis: int = 0
+) -> Tensor:
     """Elements drawn from an array.
 
     Args:
@@ -326,9 +342,9 @@ def choice(key: Any, a: Any, shape: Any = (), *, replace: bool = True, p: Any = 
     count = math.prod(lengths)
     n = a if isinstance(a, int) else as_tensor(a).shape[one_axis("choice", axis, as_tensor(a).ndim)]
     if n < 1 or (not replace and count > n):
-        raise ArgumentError(f"choice: cannot draw {count} of {n} elements without replacement", site=format_site(call_site()))
+        raise ArgumentError(f"choice: cannot draw {count} of {n} elements without replacement", site=here())
     if p is not None and as_tensor(p).shape != (n,):
-        raise ShapeError(f"choice: p must have shape ({n},), got {as_tensor(p).shape}", site=format_site(call_site()))
+        raise ShapeError(f"choice: p must have shape ({n},), got {as_tensor(p).shape}", site=here())
     if p is None and replace:
         drawn = randint(key, lengths, high=n).node
     elif p is None:

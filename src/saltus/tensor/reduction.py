@@ -8,19 +8,19 @@ from typing import Any
 from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
 from saltus.base.errors import DTypeError, ShapeError
-from saltus.base.trace import call_site, format_site
 from saltus.ir.node import Node, full
 from saltus.ir.spec import OPS
 from saltus.ops import composite
 from saltus.ops import movement as move
-from saltus.ops.composite import convert
+from saltus.ops.arithmetic import convert
 from saltus.tensor.operands import as_tensor, axes_of, drop, one_axis
 from saltus.tensor.tensor import Tensor, of_node
+from saltus.tensor.tracing import here
 
 Axis = int | Sequence[int] | None
 
 
-def _summed(dtype: DType, wanted: Any) -> DType:
+def summed(dtype: DType, wanted: Any) -> DType:
     """The type of a sum: small integers become 64 bits wide."""
     if wanted is not None:
         return dt.as_dtype(wanted)
@@ -66,7 +66,7 @@ def prod(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = Fa
 def _reduced(name: str, x: Any, axis: Axis, keepdims: bool, dtype: Any) -> Tensor:
     tensor = as_tensor(x)
     axes = axes_of(name, axis, tensor.ndim)
-    node = convert(tensor.node, _summed(tensor.dtype, dtype))
+    node = convert(tensor.node, summed(tensor.dtype, dtype))
     return of_node(drop(OPS[name](node, axes=axes) if axes else node, axes, keepdims))
 
 
@@ -75,7 +75,7 @@ def _extreme(name: str, x: Any, axis: Axis, keepdims: bool) -> Tensor:
     axes = axes_of(name, axis, tensor.ndim)
     if any_zero := [i for i in axes if tensor.shape[i] == 0]:
         raise ShapeError(
-            f"{name}: axis {any_zero[0]} of shape {tensor.shape} is empty, so it has no {name}", site=format_site(call_site())
+            f"{name}: axis {any_zero[0]} of shape {tensor.shape} is empty, so it has no {name}", site=here()
         )
     return of_node(drop(OPS[name](tensor.node, axes=axes) if axes else tensor.node, axes, keepdims))
 
@@ -212,21 +212,25 @@ def any(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return _logical("any", x, axis, keepdims)
 
 
-def _running(name: str, function: str, x: Any, axis: int | None, dtype: Any, include_initial: bool, start: int) -> Tensor:
+def _running(
+    name: str, function: str, x: Any, axis: int | None, dtype: Any, include_initial: bool, start: int
+) -> Tensor:
     tensor = as_tensor(x)
     if axis is None:
         if tensor.ndim != 1:
-            raise ShapeError(f"{name} needs an axis for shape {tensor.shape}", site=format_site(call_site()))
+            raise ShapeError(f"{name} needs an axis for shape {tensor.shape}", site=here())
         axis = 0
     place = one_axis(name, axis, tensor.ndim)
-    node = OPS[function](convert(tensor.node, _summed(tensor.dtype, dtype)), axis=place, reverse=False)
+    node = OPS[function](convert(tensor.node, summed(tensor.dtype, dtype)), axis=place, reverse=False)
     if include_initial:
         low = tuple(int(i == place) for i in range(tensor.ndim))
         node = move.pad(node, low, (0,) * tensor.ndim, value=start)
     return of_node(node)
 
 
-def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Tensor:
+def cumulative_sum(
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+) -> Tensor:
     """Running sum along an axis.
 
     Args:
@@ -243,7 +247,9 @@ def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, inc
     return _running("cumulative_sum", "cumsum", x, axis, dtype, include_initial, 0)
 
 
-def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Tensor:
+def cumulative_prod(
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+) -> Tensor:
     """Running product along an axis.
 
     Args:
@@ -263,9 +269,11 @@ def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, in
 def _position(name: str, x: Any, axis: int | None, keepdims: bool, smallest: bool) -> Tensor:
     tensor = as_tensor(x)
     if tensor.dtype.kind == "c":
-        raise DTypeError(f"{name} does not take {tensor.dtype.name}: complex numbers have no order", site=format_site(call_site()))
+        raise DTypeError(
+            f"{name} does not take {tensor.dtype.name}: complex numbers have no order", site=here()
+        )
     if not tensor.size:
-        raise ShapeError(f"{name}: an array of shape {tensor.shape} has no elements", site=format_site(call_site()))
+        raise ShapeError(f"{name}: an array of shape {tensor.shape} has no elements", site=here())
     if axis is None:
         found = composite.argmax(move.reshape(tensor.node, (tensor.size,)), 0, smallest=smallest)
         return of_node(move.reshape(found, (1,) * tensor.ndim if keepdims else ()))
@@ -328,7 +336,11 @@ def count_nonzero(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Te
         Tensor(2, shape=(), dtype=int64)
     """
     tensor = as_tensor(x)
-    hit = tensor.node if tensor.dtype is dt.bool_ else OPS["not_equal"](tensor.node, full(tensor.shape, 0, tensor.dtype))
+    hit = (
+        tensor.node
+        if tensor.dtype is dt.bool_
+        else OPS["not_equal"](tensor.node, full(tensor.shape, 0, tensor.dtype))
+    )
     return sum(of_node(hit), axis=axis, keepdims=keepdims)
 
 
@@ -355,6 +367,8 @@ def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: 
         ends = [0 if i == place else 0 for i in range(len(node.shape))]
         up = [1 if i == place else 0 for i in range(len(node.shape))]
         upper = move.slice_(node, tuple(u if length else 0 for u in up), node.shape)
-        lower = move.slice_(node, tuple(ends), tuple(d - u if length else d for d, u in zip(node.shape, up, strict=True)))
+        lower = move.slice_(
+            node, tuple(ends), tuple(d - u if length else d for d, u in zip(node.shape, up, strict=True))
+        )
         node = OPS["not_equal"](upper, lower) if node.dtype is dt.bool_ else upper - lower
     return of_node(node)

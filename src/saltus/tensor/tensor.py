@@ -17,11 +17,10 @@ import numpy as np
 from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
 from saltus.base.errors import ArgumentError, DTypeError, ShapeError, TracingError
-from saltus.base.trace import call_site, format_site
 from saltus.ir.node import Node
 from saltus.ir.spec import Shape
 from saltus.tensor.storage import Array, compute, leaf, named, storage
-from saltus.tensor.tracing import captures, value_needed
+from saltus.tensor.tracing import captures, here, value_needed
 
 
 class Tensor:
@@ -99,7 +98,7 @@ class Tensor:
             if self._array is None:
                 raise ArgumentError(
                     "this Tensor's memory was given away: it was passed to a function made with sl.jit(..., donate=...)",
-                    site=format_site(call_site()),
+                    site=here(),
                     fix="use what the function returned instead",
                 )
             node = self._node = leaf(self._array, self._dtype)
@@ -157,7 +156,7 @@ class Tensor:
         if array.size != 1:
             raise ShapeError(
                 f"only a Tensor with one element is a number; this one has shape {self.shape}",
-                site=format_site(call_site()),
+                site=here(),
                 fix="reduce it first (x.sum(), x.mean()), or pick one element (x[0])",
             )
         return array.item()  # type: ignore[no-any-return]
@@ -170,25 +169,36 @@ class Tensor:
         array = self.numpy()
         if dtype is not None and np.dtype(dtype) != array.dtype:
             if copy is False:
-                raise ArgumentError(f"a {self._dtype.name} Tensor cannot become {np.dtype(dtype)} without a copy")
+                raise ArgumentError(
+                    f"a {self._dtype.name} Tensor cannot become {np.dtype(dtype)} without a copy"
+                )
             return array.astype(dtype)
         if copy is False and self._dtype is dt.bfloat16:
             raise ArgumentError("NumPy has no bfloat16, so its values cannot be shared without a copy")
         return array.copy() if copy else array
 
     def __dlpack__(
-        self, *, stream: Any = None, max_version: tuple[int, int] | None = None, dl_device: Any = None, copy: bool | None = None
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: Any = None,
+        copy: bool | None = None,
     ) -> Any:
         if self._dtype is dt.bfloat16:
             raise BufferError("bfloat16 cannot be handed over by DLPack; convert it: x.astype('float32')")
         if stream is not None:
             raise ArgumentError(f"a CPU Tensor has no stream, got stream={stream!r}")
         if dl_device not in (None, (1, 0)):
-            raise BufferError(f"this Tensor lives on the CPU, device (1, 0); it cannot be handed to device {dl_device}")
+            raise BufferError(
+                f"this Tensor lives on the CPU, device (1, 0); it cannot be handed to device {dl_device}"
+            )
         array = self._values()
         if copy:
             return array.copy().__dlpack__(max_version=max_version)
-        if max_version is not None and max_version[0] >= 1:  # this version of the protocol can say "read-only"
+        if (
+            max_version is not None and max_version[0] >= 1
+        ):  # this version of the protocol can say "read-only"
             array = self.numpy()
         return array.__dlpack__(max_version=max_version)
 
@@ -213,14 +223,20 @@ class Tensor:
 
     def __index__(self) -> int:
         if not self._dtype.is_integer:
-            raise DTypeError(f"only an integer Tensor can be an index or a length; this one is {self._dtype.name}")
+            raise DTypeError(
+                f"only an integer Tensor can be an index or a length; this one is {self._dtype.name}"
+            )
         return int(self._single("an index"))
 
     def _single(self, what: str) -> Any:
         if self.shape != ():
-            fix = "use sl.any(x) or sl.all(x)" if what == "a truth value" else "pick or reduce to one element: x[0], x.sum()"
+            fix = (
+                "use sl.any(x) or sl.all(x)"
+                if what == "a truth value"
+                else "pick or reduce to one element: x[0], x.sum()"
+            )
             raise ShapeError(
-                f"a Tensor of shape {self.shape} is not {what}; only shape () is", site=format_site(call_site()), fix=fix
+                f"a Tensor of shape {self.shape} is not {what}; only shape () is", site=here(), fix=fix
             )
         array = self._values()
         return dt.from_bfloat16(array)[()] if self._dtype is dt.bfloat16 else array[()]
@@ -229,12 +245,12 @@ class Tensor:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise ShapeError("a Tensor of shape () has no length", site=format_site(call_site()))
+            raise ShapeError("a Tensor of shape () has no length", site=here())
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.shape:
-            raise ShapeError("cannot go through a Tensor of shape ()", site=format_site(call_site()))
+            raise ShapeError("cannot go through a Tensor of shape ()", site=here())
         return (self[i] for i in range(self.shape[0]))  # type: ignore[index]
 
     def __contains__(self, value: Any) -> bool:
@@ -290,7 +306,10 @@ class Tensor:
         if self._dtype.kind in "iu":
             return f"{first}\nvalues from {array.min()} to {array.max()}, mean {array.mean():.4g}"
         finite = array[np.isfinite(array)].astype(np.float64)
-        wrong = [f"{n} {w}" if n else f"no {w}" for w, n in (("NaN", np.isnan(array).sum()), ("infinity", np.isinf(array).sum()))]
+        wrong = [
+            f"{n} {w}" if n else f"no {w}"
+            for w, n in (("NaN", np.isnan(array).sum()), ("infinity", np.isinf(array).sum()))
+        ]
         spread = (
             f"values from {finite.min():.4g} to {finite.max():.4g}, mean {finite.mean():.4g}, spread {finite.std():.3g}"
             if finite.size
@@ -345,7 +364,7 @@ def to_array(data: Any, dtype: Any = None, copy: bool | None = None) -> tuple[Ar
     elif isinstance(data, (np.ndarray, np.generic)):
         if data.dtype.kind not in "biufc":
             raise DTypeError(
-                f"an array of {data.dtype} has no numbers to compute with", site=format_site(call_site()),
+                f"an array of {data.dtype} has no numbers to compute with", site=here(),
                 fix="convert or encode it first (text and objects: as class numbers)",
             )  # fmt: skip
         array = np.asarray(data)
@@ -357,12 +376,16 @@ def to_array(data: Any, dtype: Any = None, copy: bool | None = None) -> tuple[Ar
         copy = None if copy else copy
     fresh = not isinstance(data, (Tensor, np.ndarray)) and not _shares(data)
     if copy is False and fresh:
-        raise ArgumentError(f"a {type(data).__name__} has no memory to share: copy=False is impossible", fix="leave copy out")
+        raise ArgumentError(
+            f"a {type(data).__name__} has no memory to share: copy=False is impossible", fix="leave copy out"
+        )
     made = convert_array(array, given, wanted or given)
     made = np.ascontiguousarray(made, dtype=(wanted or given).numpy).reshape(made.shape)
     shared = made is array or np.may_share_memory(made, array)
     if copy is False and not shared:
-        raise ArgumentError("copy=False, but another element type or memory order needs a copy", fix="leave copy out")
+        raise ArgumentError(
+            "copy=False, but another element type or memory order needs a copy", fix="leave copy out"
+        )
     if shared and (copy or (copy is None and not fresh and not isinstance(data, Tensor))):
         made = made.copy()
     return made, wanted or given
@@ -380,7 +403,11 @@ def convert_array(array: Array, given: DType, wanted: DType) -> Array:
     if wanted is dt.bfloat16:
         return dt.to_bfloat16(plain.astype(np.float32))
     with np.errstate(over="ignore", invalid="ignore"):
-        return plain.real.astype(wanted.numpy) if plain.dtype.kind == "c" and wanted.kind != "c" else plain.astype(wanted.numpy)
+        return (
+            plain.real.astype(wanted.numpy)
+            if plain.dtype.kind == "c" and wanted.kind != "c"
+            else plain.astype(wanted.numpy)
+        )
 
 
 _DEFAULTS = {"f": dt.float32, "c": dt.complex64, "i": dt.int64, "b": dt.bool_}
@@ -395,7 +422,7 @@ def _from_python(data: Any) -> tuple[Array, DType]:
         except OverflowError:
             if 0 <= data < 2**64:
                 return np.asarray(data, np.uint64), dt.uint64
-            raise ArgumentError(f"{data} does not fit 64 bits", site=format_site(call_site())) from None
+            raise ArgumentError(f"{data} does not fit 64 bits", site=here()) from None
     typed: list[Any] = []
 
     def plain(value: Any) -> Any:
@@ -412,17 +439,26 @@ def _from_python(data: Any) -> tuple[Array, DType]:
         array = np.asarray(plain(data))
     except ValueError as error:
         raise ShapeError(
-            f"rows of different length cannot become a Tensor ({error})", site=format_site(call_site()),
+            f"rows of different length cannot become a Tensor ({error})", site=here(),
             fix="make all rows equally long, e.g. by padding them",
         ) from None  # fmt: skip
     if array.dtype.kind not in "biufc":
         raise DTypeError(
-            f"cannot make a Tensor from {type(data).__name__} with elements of {array.dtype}", site=format_site(call_site()),
+            f"cannot make a Tensor from {type(data).__name__} with elements of {array.dtype}", site=here(),
             fix="give numbers, bools, or arrays of them",
         )  # fmt: skip
-    if typed or hasattr(data, "__array__") or hasattr(data, "__array_interface__") or isinstance(data, memoryview):
+    if (
+        typed
+        or hasattr(data, "__array__")
+        or hasattr(data, "__array_interface__")
+        or isinstance(data, memoryview)
+    ):
         return array, dt.as_dtype(array.dtype)
-    given = dt.float32 if not array.size and array.dtype.kind == "f" else _DEFAULTS.get(array.dtype.kind, dt.as_dtype(array.dtype))
+    given = (
+        dt.float32
+        if not array.size and array.dtype.kind == "f"
+        else _DEFAULTS.get(array.dtype.kind, dt.as_dtype(array.dtype))
+    )
     return array.astype(given.numpy, copy=False), given
 
 

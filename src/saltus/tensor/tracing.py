@@ -34,6 +34,11 @@ def capture(name: str) -> Iterator[None]:
         captures.names.pop()
 
 
+def here() -> str | None:
+    """The user's line, for messages."""
+    return format_site(call_site())
+
+
 def name_of(function: object) -> str:
     """A function's name for messages."""
     return getattr(function, "__qualname__", None) or type(function).__name__
@@ -50,7 +55,7 @@ def value_needed(node: Node) -> TracingError:
     return TracingError(
         f"the value of a Tensor ({node.dtype.name}, shape {node.shape}) is needed here, "
         f"but in {captures.names[-1]} only its shape and type are known",
-        site=format_site(call_site()),
+        site=here(),
         fix="choose with sl.where(condition, a, b) instead of `if`, loop with sl.scan, "
         "make the argument static (sl.jit(..., static=...)), or do this outside the function",
     )

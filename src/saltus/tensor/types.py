@@ -10,9 +10,9 @@ import numpy as np
 from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
 from saltus.base.errors import ArgumentError, DTypeError
-from saltus.base.trace import call_site, format_site
 from saltus.tensor.operands import NUMBERS, as_tensor, meet, number_kind
 from saltus.tensor.tensor import Tensor
+from saltus.tensor.tracing import here
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,16 @@ def finfo(type: Any, /) -> FloatLimits:
     """
     dtype = _dtype_of(type)
     if not dtype.is_inexact:
-        raise DTypeError(f"finfo takes a floating type, got {dtype.name}", site=format_site(call_site()), fix="use iinfo for integers")
+        raise DTypeError(
+            f"finfo takes a floating type, got {dtype.name}", site=here(), fix="use iinfo for integers"
+        )
     if dtype is dt.bfloat16:
         return FloatLimits(16, 2.0**-7, 3.3895313892515355e38, -3.3895313892515355e38, 2.0**-126, dtype)
     info = np.finfo(dtype.numpy)
     real = dt.float32 if dtype is dt.complex64 else dt.float64 if dtype is dt.complex128 else dtype
-    return FloatLimits(real.bits, float(info.eps), float(info.max), float(info.min), float(info.smallest_normal), real)
+    return FloatLimits(
+        real.bits, float(info.eps), float(info.max), float(info.min), float(info.smallest_normal), real
+    )
 
 
 def iinfo(type: Any, /) -> IntegerLimits:
@@ -79,7 +83,9 @@ def iinfo(type: Any, /) -> IntegerLimits:
     """
     dtype = _dtype_of(type)
     if not dtype.is_integer:
-        raise DTypeError(f"iinfo takes an integer type, got {dtype.name}", site=format_site(call_site()), fix="use finfo for floats")
+        raise DTypeError(
+            f"iinfo takes an integer type, got {dtype.name}", site=here(), fix="use finfo for floats"
+        )
     info = np.iinfo(dtype.numpy)
     return IntegerLimits(dtype.bits, int(info.max), int(info.min), dtype)
 
@@ -108,7 +114,9 @@ def isdtype(dtype: Any, kind: Any) -> bool:
     for k in kinds:
         if isinstance(k, str):
             if k not in _KINDS:
-                raise ArgumentError(f"isdtype: {k!r} is not a kind", site=format_site(call_site()), fix=f"use one of: {', '.join(_KINDS)}")
+                raise ArgumentError(
+                    f"isdtype: {k!r} is not a kind", site=here(), fix=f"use one of: {', '.join(_KINDS)}"
+                )
             if own.kind in _KINDS[k]:
                 return True
         elif own is dt.as_dtype(k):
@@ -150,7 +158,7 @@ def result_type(*arrays_and_dtypes: Any) -> DType:
     typed = [_dtype_of(v) for v in arrays_and_dtypes if not isinstance(v, NUMBERS)]
     if not typed:
         if not numbers:
-            raise ArgumentError("result_type needs at least one array or type", site=format_site(call_site()))
+            raise ArgumentError("result_type needs at least one array or type", site=here())
         return as_tensor(sum(numbers)).dtype
     result = typed[0]
     for dtype in typed[1:]:
@@ -177,7 +185,12 @@ class ArrayInfo:
 
     def default_dtypes(self, *, device: Any = None) -> dict[str, DType]:
         """Types taken when none is given."""
-        return {"real floating": dt.float32, "complex floating": dt.complex64, "integral": dt.int64, "indexing": dt.int64}
+        return {
+            "real floating": dt.float32,
+            "complex floating": dt.complex64,
+            "integral": dt.int64,
+            "indexing": dt.int64,
+        }
 
     def dtypes(self, *, device: Any = None, kind: Any = None) -> dict[str, DType]:
         """Element types of a kind, by name."""
