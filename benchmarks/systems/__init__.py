@@ -81,8 +81,10 @@ def modes(system: str, work: Work) -> tuple[str, ...]:
         case "jax", Epoch():
             return ("NumPy batches",)
         case "saltus", Training(per_call=1):
-            return ("step",)
-        case "saltus", Training() | Epoch():
+            return ("jit",)
+        case "saltus", Training():
+            return ("fit", "scan")
+        case "saltus", Epoch():
             return ("fit",)
         case _, Product():
             return ("matmul",)
