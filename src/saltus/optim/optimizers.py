@@ -1,0 +1,444 @@
+"""Optimizers by name: each a short recipe of pieces from `transforms`, with the names, arguments and defaults of Keras.
+
+    optimizer = Adam(1e-3, clipnorm=1.0)
+    state = optimizer.init(params)
+    params, state = optimizer.update(gradients, state, params, step)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from saltus.base import tree
+from saltus.base.errors import ArgumentError
+from saltus.optim import transforms as piece
+from saltus.optim.record import REGISTRY, Record, find, from_config, number, record, whole
+from saltus.optim.schedules import Schedule, rate_at
+from saltus.optim.transforms import Moment, Transform, Tree, chain
+from saltus.tensor.creation import full, zeros_like
+from saltus.tensor.elementwise import where
+from saltus.tensor.operands import as_tensor
+from saltus.tensor.tensor import Tensor
+
+Rate = float | Schedule | Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Optimizer(Record):
+    """What all optimizers share; derive from it, and write `rule()`.
+
+    Args:
+        learning_rate: a number, a schedule, or a function of the step. Alias: lr.
+        weight_decay: at each update every parameter loses learning_rate * weight_decay of itself.
+        clipnorm: each parameter's gradient is scaled down to this norm.
+        clipvalue: each element of the gradients is cut to [-clipvalue, clipvalue].
+        global_clipnorm: all gradients together are scaled down to this norm. Only one of the three can be given.
+        use_ema: keep a moving average of the parameters, which replaces them at the end of the training.
+        ema_momentum: how much of the average stays at each update.
+        ema_overwrite_frequency: replace the parameters by their average every so many updates too.
+        gradient_accumulation_steps: make one update out of the mean gradient of so many batches.
+        exclude_from_weight_decay: parameters whose path contains one of these texts do not decay.
+    """
+
+    learning_rate: Rate = 0.001
+    weight_decay: float | None = number(None, low=0, kw_only=True)
+    clipnorm: float | None = number(None, above=0, kw_only=True)
+    clipvalue: float | None = number(None, above=0, kw_only=True)
+    global_clipnorm: float | None = number(None, above=0, kw_only=True)
+    use_ema: bool = field(default=False, kw_only=True)
+    ema_momentum: float = number(0.99, low=0, high=1, kw_only=True)
+    ema_overwrite_frequency: int | None = whole(None, kw_only=True)
+    gradient_accumulation_steps: int | None = whole(None, kw_only=True)
+    exclude_from_weight_decay: tuple[str, ...] = field(default=(), kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        rate = self.learning_rate
+        if not callable(rate) and (isinstance(rate, (bool, str)) or not isinstance(rate, (int, float)) or not rate >= 0):
+            raise ArgumentError(
+                f"{type(self).__name__}: learning_rate is {rate!r}, expected a number from 0 on, a schedule, or a function of the step"
+            )
+        clips = [n for n in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(self, n) is not None]
+        if len(clips) > 1:
+            raise ArgumentError(f"{type(self).__name__}: {' and '.join(clips)} are given; only one of them can be", fix=f"leave {clips[-1]} out")
+
+    def rule(self) -> Transform:
+        """From gradients to what is subtracted from the parameters."""
+        raise NotImplementedError
+
+    def transform(self) -> Transform:
+        """The whole recipe: clipping, the rule, weight decay."""
+        parts = [self.rule()]
+        if self.clipnorm is not None:
+            parts.insert(0, piece.clip_by_norm(self.clipnorm))
+        if self.clipvalue is not None:
+            parts.insert(0, piece.clip_by_value(self.clipvalue))
+        if self.global_clipnorm is not None:
+            parts.insert(0, piece.clip_by_global_norm(self.global_clipnorm))
+        if self.weight_decay:
+            parts.append(piece.add_decayed_weights(self.weight_decay, self.exclude_from_weight_decay))
+        return chain(*parts)
+
+    def init(self, params: Tree) -> dict[str, Any]:
+        """The state before the first update.
+
+        Args:
+            params: tree of Tensors.
+
+        Returns:
+            A dict of trees. A learning rate that is a number stands in it as "learning_rate", so that it can be changed
+            without compiling the training step again.
+        """
+        state: dict[str, Any] = {"rule": self.transform().init(params)}
+        if not callable(self.learning_rate):
+            state["learning_rate"] = full((), float(self.learning_rate), dtype="float64")
+        if self.use_ema:
+            state["average"] = tree.map(as_tensor, params)
+        if self.gradient_accumulation_steps:
+            state["gathered"] = tree.map(zeros_like, params)
+        return state
+
+    def update(self, gradients: Tree, state: dict[str, Any], params: Tree, step: Any) -> tuple[Tree, dict[str, Any]]:
+        """One step.
+
+        Args:
+            gradients: tree like `params`.
+            state: what `init` or the last `update` returned.
+            params: tree of Tensors.
+            step: batches seen so far, from 0: a whole number or an int64 Tensor of shape ().
+
+        Returns:
+            The new parameters and the new state.
+        """
+        step = as_tensor(step)
+        if not self.gradient_accumulation_steps:
+            return self._apply(gradients, state, params, step)
+        every = int(self.gradient_accumulation_steps)
+        due = (step + 1) % every == 0
+        gathered = tree.map(lambda a, g: a + g, state["gathered"], gradients)
+        mean = tree.map(lambda a: a * (1.0 / every), gathered)
+        held = {k: v for k, v in state.items() if k != "gathered"}
+        new_params, new_state = self._apply(mean, held, params, step // every)
+
+        def choose(new: Tensor, old: Tensor) -> Tensor:
+            return where(due, new, old)
+
+        after = tree.map(choose, new_state, held)
+        after["gathered"] = tree.map(lambda a: where(due, zeros_like(a), a), gathered)
+        return tree.map(choose, new_params, params), after
+
+    def _apply(self, gradients: Tree, state: dict[str, Any], params: Tree, count: Tensor) -> tuple[Tree, dict[str, Any]]:
+        rate = state["learning_rate"] if "learning_rate" in state else rate_at(self.learning_rate, count)
+        updates, rule = self.transform().update(gradients, state["rule"], params, Moment(count, rate))
+        new = tree.map(lambda p, u: p - u, params, updates)
+        after = {**state, "rule": rule}
+        if self.use_ema:
+            # the first update puts the parameters in place of the average, which has seen nothing yet
+            keep = where(count == 0, 0.0, full((), self.ema_momentum, dtype="float64"))
+            after["average"] = tree.map(lambda a, p: p + keep.astype(p.dtype) * (a - p), state["average"], new)
+            if self.ema_overwrite_frequency:
+                due = (count + 1) % int(self.ema_overwrite_frequency) == 0
+                new = tree.map(lambda a, p: where(due, a, p), after["average"], new)
+        return new, after
+
+    def rate(self, state: dict[str, Any], step: Any) -> Tensor:
+        """The learning rate that a step uses.
+
+        Args:
+            state: the optimizer's state.
+            step: batches seen before that step.
+
+        Returns:
+            A float64 Tensor of shape ().
+        """
+        if "learning_rate" in state:
+            return as_tensor(state["learning_rate"])
+        return rate_at(self.learning_rate, as_tensor(step) // int(self.gradient_accumulation_steps or 1))
+
+
+@record("optimizer")
+class SGD(Optimizer):
+    """Gradient descent, with momentum or Nesterov's momentum when asked for.
+
+    Args:
+        learning_rate: a number, a schedule, or a function of the step.
+        momentum: how much of the last update goes on.
+        nesterov: look one step ahead.
+        **shared: see Optimizer.
+
+    Source: Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning", 2013.
+
+    Example:
+        >>> import saltus as sl
+        >>> params = {"w": sl.asarray([1.0, 2.0])}
+        >>> optimizer = SGD(0.1)
+        >>> optimizer.update({"w": sl.asarray([1.0, -1.0])}, optimizer.init(params), params, 0)[0]
+        {'w': Tensor([0.9, 2.1], shape=(2,), dtype=float32)}
+    """
+
+    learning_rate: Rate = 0.01
+    momentum: float = number(0.0, low=0, high=1)
+    nesterov: bool = False
+
+    def rule(self) -> Transform:
+        scaled = piece.scale_by_learning_rate()
+        return chain(scaled, piece.trace(self.momentum, nesterov=self.nesterov)) if self.momentum else scaled
+
+
+@record("optimizer")
+class RMSprop(Optimizer):
+    """Gradients over the root of their mean square.
+
+    Args:
+        learning_rate: a number, a schedule, or a function of the step.
+        rho: how much of the mean square stays.
+        momentum: how much of the last update goes on.
+        epsilon: added to the mean square.
+        centered: over the standard deviation instead.
+        **shared: see Optimizer.
+
+    Source: Hinton, "Neural networks for machine learning", lecture 6, 2012.
+
+    Example:
+        >>> RMSprop(lr=0.01).learning_rate
+        0.01
+    """
+
+    learning_rate: Rate = 0.001
+    rho: float = number(0.9, low=0, high=1)
+    momentum: float = number(0.0, low=0, high=1)
+    epsilon: float = number(1e-7, low=0)
+    centered: bool = False
+
+    def rule(self) -> Transform:
+        scaled = [piece.scale_by_rms(self.rho, self.epsilon, centered=self.centered), piece.scale_by_learning_rate()]
+        return chain(*scaled, *([piece.trace(self.momentum)] if self.momentum else []))
+
+
+@record("optimizer")
+class Adam(Optimizer):
+    """Momentum and RMSprop in one, each corrected for its start at 0.
+
+    Args:
+        learning_rate: a number, a schedule, or a function of the step.
+        beta_1: how much of the mean stays.
+        beta_2: how much of the mean square stays.
+        epsilon: added to the root of the mean square. Alias: eps.
+        amsgrad: divide by the largest root so far.
+        **shared: see Optimizer.
+
+    Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2015.
+
+    Example:
+        >>> Adam(betas=(0.8, 0.99)).beta_2
+        0.99
+    """
+
+    learning_rate: Rate = 0.001
+    beta_1: float = number(0.9, low=0, high=1)
+    beta_2: float = number(0.999, low=0, high=1)
+    epsilon: float = number(1e-7, low=0)
+    amsgrad: bool = False
+
+    def rule(self) -> Transform:
+        return piece.scale_by_adam(self.beta_1, self.beta_2, self.epsilon, amsgrad=self.amsgrad)
+
+
+@record("optimizer")
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with weight decay from the start (0.004).
+
+    Args:
+        learning_rate, beta_1, beta_2, epsilon, amsgrad: as in Adam.
+        weight_decay: at each update every parameter loses learning_rate * weight_decay of itself.
+        **shared: see Optimizer.
+
+    Source: Loshchilov and Hutter, "Decoupled weight decay regularization", 2019.
+
+    Example:
+        >>> AdamW().weight_decay
+        0.004
+    """
+
+    weight_decay: float | None = number(0.004, low=0, kw_only=True)
+
+
+@record("optimizer")
+class Adagrad(Optimizer):
+    """Gradients over the root of the sum of all their squares.
+
+    Args:
+        learning_rate: a number, a schedule, or a function of the step.
+        initial_accumulator_value: where the sum begins.
+        epsilon: added to the sum.
+        **shared: see Optimizer.
+
+    Source: Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic optimization", 2011.
+
+    Example:
+        >>> Adagrad().initial_accumulator_value
+        0.1
+    """
+
+    learning_rate: Rate = 0.001
+    initial_accumulator_value: float = number(0.1, low=0)
+    epsilon: float = number(1e-7, low=0)
+
+    def rule(self) -> Transform:
+        return chain(piece.scale_by_adagrad(self.initial_accumulator_value, self.epsilon), piece.scale_by_learning_rate())
+
+
+@record("optimizer")
+class Adadelta(Optimizer):
+    """Steps in the unit of the parameters, from the sizes of late updates and late gradients.
+
+    Args:
+        learning_rate: a number, a schedule, or a function of the step; the paper's is 1.
+        rho: how much of the mean squares stays.
+        epsilon: added to them.
+        **shared: see Optimizer.
+
+    Source: Zeiler, "ADADELTA: an adaptive learning rate method", 2012.
+
+    Example:
+        >>> Adadelta(1.0).rho
+        0.95
+    """
+
+    learning_rate: Rate = 0.001
+    rho: float = number(0.95, low=0, high=1)
+    epsilon: float = number(1e-7, low=0)
+
+    def rule(self) -> Transform:
+        return chain(piece.scale_by_adadelta(self.rho, self.epsilon), piece.scale_by_learning_rate())
+
+
+@record("optimizer")
+class Adamax(Optimizer):
+    """Adam with the largest gradient of late in place of the root mean square.
+
+    Args:
+        learning_rate: a number, a schedule, or a function of the step.
+        beta_1: how much of the mean stays.
+        beta_2: how much of the largest gradient stays.
+        epsilon: added to it.
+        **shared: see Optimizer.
+
+    Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2015, section 7.1.
+
+    Example:
+        >>> Adamax().beta_2
+        0.999
+    """
+
+    learning_rate: Rate = 0.001
+    beta_1: float = number(0.9, low=0, high=1)
+    beta_2: float = number(0.999, low=0, high=1)
+    epsilon: float = number(1e-7, low=0)
+
+    def rule(self) -> Transform:
+        return piece.scale_by_adamax(self.beta_1, self.beta_2, self.epsilon)
+
+
+@record("optimizer")
+class Nadam(Optimizer):
+    """Adam with Nesterov's momentum.
+
+    Args:
+        learning_rate: a number, a schedule, or a function of the step.
+        beta_1: how much of the mean stays.
+        beta_2: how much of the mean square stays.
+        epsilon: added to the root of the mean square.
+        **shared: see Optimizer.
+
+    Source: Dozat, "Incorporating Nesterov momentum into Adam", 2016.
+
+    Example:
+        >>> Nadam().beta_1
+        0.9
+    """
+
+    learning_rate: Rate = 0.001
+    beta_1: float = number(0.9, low=0, high=1)
+    beta_2: float = number(0.999, low=0, high=1)
+    epsilon: float = number(1e-7, low=0)
+
+    def rule(self) -> Transform:
+        return piece.scale_by_nadam(self.beta_1, self.beta_2, self.epsilon)
+
+
+@record("optimizer")
+class Lion(Optimizer):
+    """The sign of momentum: every element moves by the learning rate, so choose it 3 to 10 times smaller than Adam's.
+
+    Args:
+        learning_rate: a number, a schedule, or a function of the step.
+        beta_1: weight of the momentum in the direction.
+        beta_2: how much of the momentum stays.
+        **shared: see Optimizer.
+
+    Source: Chen et al., "Symbolic discovery of optimization algorithms", 2023.
+
+    Example:
+        >>> Lion().beta_2
+        0.99
+    """
+
+    learning_rate: Rate = 0.001
+    beta_1: float = number(0.9, low=0, high=1)
+    beta_2: float = number(0.99, low=0, high=1)
+
+    def rule(self) -> Transform:
+        return chain(piece.scale_by_lion(self.beta_1, self.beta_2), piece.scale_by_learning_rate())
+
+
+def get(identifier: Any) -> Optimizer:
+    """An optimizer from a name, a configuration, or itself.
+
+    Args:
+        identifier: "adam", the dict of `to_config`, or an optimizer.
+
+    Raises:
+        UnknownNameError: nothing of that name; the message has the nearest.
+
+    Example:
+        >>> get("rmsprop").rho
+        0.9
+    """
+    if isinstance(identifier, Optimizer):
+        return identifier
+    if isinstance(identifier, str):
+        return find("optimizer", identifier)()  # type: ignore[no-any-return]
+    if isinstance(identifier, dict):
+        made = from_config(identifier)
+        if isinstance(made, Optimizer):
+            return made
+    if isinstance(identifier, type) and issubclass(identifier, Optimizer):
+        return identifier()
+    raise ArgumentError(
+        f"optimizer is {identifier!r}, expected a name or an optimizer",
+        fix=f"use one of {', '.join(sorted(repr(k.lower()) for k in REGISTRY['optimizer']))}, or sl.optim.Adam(1e-3)",
+    )
+
+
+def register(cls: type) -> type:
+    """Make an own optimizer or schedule known, so that models using it can be saved and loaded (a class decorator).
+
+    Args:
+        cls: a class derived from Optimizer or Schedule whose fields are annotated; it becomes a frozen dataclass.
+
+    Example:
+        >>> @register
+        ... class Halving(Schedule):
+        ...     start: float
+        ...     def rate(self, t):
+        ...         return self.start * 0.5 ** t
+        >>> float(Halving(1.0)(3))
+        0.125
+    """
+    if not issubclass(cls, (Optimizer, Schedule)):
+        raise ArgumentError(f"sl.optim.register takes classes derived from Optimizer or Schedule, {cls.__name__} is not one")
+    return record("optimizer" if issubclass(cls, Optimizer) else "schedule")(cls)  # type: ignore[no-any-return]
