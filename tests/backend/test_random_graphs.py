@@ -54,7 +54,7 @@ class Maker:
     def grow(self) -> None:
         a = self.pick()
         rank = len(a.shape)
-        kind = self.r.choice(["unary", "binary", "binary", "where", "reduce", "normalise", "move", "join", "matmul", "take", "cumulate", "reshape"])
+        kind = self.r.choice(["unary", "binary", "binary", "where", "reduce", "normalise", "softmax", "move", "join", "matmul", "take", "cumulate", "reshape"])
         axes = tuple(k for k in range(rank) if self.r.random() < 0.5)
         if kind == "unary":
             name = self.r.choice(["negative", "abs", "square", "relu", "floor", "sign"])
@@ -74,6 +74,8 @@ class Maker:
             axes = axes or (rank - 1,)
             top = OPS["max"](a, axes=axes)
             made = (a - broadcast(top, a.shape)) * broadcast(composite.mean(a, axes), a.shape)
+        elif kind == "softmax" and rank:
+            made = self.r.choice([composite.softmax, composite.log_softmax])(a, axes or (rank - 1,)) * 0.5
         elif kind == "move" and rank:
             name = self.r.choice(["permute", "slice", "flip", "pad", "broadcast"])
             if name == "permute":

@@ -12,6 +12,7 @@ The structure decides the machine code; extents, strides and addresses are argum
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from saltus.schedule.fuse import Fuser, Group, Store, multi_pass
 from saltus.schedule.view import Map, View, identity, strides_over, through
 
 CHUNK_COST = 40_000  # of one chunk, about cycles: long against claiming it, short against a phase
+KEPT_FLOPS = 8  # an operation this costly is kept for a row's next pass rather than done again
 SPLIT_LENGTH = 16384  # elements of a long reduction that one chunk folds
 
 
@@ -96,7 +98,45 @@ class LoopKernel:
     why: str = ""
     label: str = ""
     temporaries: list[Node] = field(default_factory=list)
-    scratch: int = 0
+
+    @functools.cached_property
+    def kept(self) -> dict[int, int]:
+        """Costly inner values that a later pass needs again, with the pass that first computes them: they stay in a row of scratch."""
+        if self.strip or len(self.inner) != 1 or self.ragged:
+            return {}
+        passes = 1 + max((i.stage for i in self.items), default=0)
+        roots: list[list[int]] = [[] for _ in range(passes)]
+        for f in self.folds:
+            roots[self.items[f].stage - 1] += self.items[f].args
+        for w in self.writes:
+            if self.items[w.item].level == 3:
+                roots[self.items[w.item].stage].append(w.item)
+        found: dict[int, int] = {}
+        seen: dict[int, int] = {}
+        for stage, wanted in enumerate(roots):
+            stack, here = list(wanted), set()
+            while stack:
+                n = stack.pop()
+                item = self.items[n]
+                if n in here or item.level != 3 or item.kind == "fold":
+                    continue
+                here.add(n)
+                if item.kind == "op" and item.node is not None and item.node.op.flops >= KEPT_FLOPS and item.dtype.kind != "b":
+                    if n in seen:  # a second pass wants it: from now on it is read, and what it is made of is not needed for it
+                        found[n] = seen[n]
+                        continue
+                    seen[n] = stage
+                stack += item.args
+        return found
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of one row of a kept value."""
+        return -(-self.extents[-1] // 64) * 64 * 8 if self.kept else 0
+
+    @property
+    def scratch(self) -> int:
+        return self.kept_bytes * len(self.kept)
 
     @property
     def inner(self) -> tuple[int, ...]:
@@ -142,7 +182,7 @@ class LoopKernel:
         """Slots of extents, of (pointer, stride slots, index stride and limit) per access, of ramps and constants, and their number."""
         at = self.HEADER
         extents = list(range(at, at + len(self.extents)))
-        at += len(self.extents) + 2  # ragged length and total
+        at += len(self.extents) + 3  # ragged length and total, bytes of a kept row
         accesses: list[tuple[int, dict[int, int]]] = []
         for a in self.accesses:
             pointer, at = at, at + 1
@@ -197,6 +237,7 @@ class LoopKernel:
             words[slot] = n
         words[self.HEADER + len(self.extents)] = self.ragged
         words[self.HEADER + len(self.extents) + 1] = self.ragged_total
+        words[self.HEADER + len(self.extents) + 2] = self.kept_bytes
         pointers = []
         for a, (pointer, strides) in zip(self.accesses, accesses, strict=True):
             pointers.append((pointer, a.base, a.offset * a.dtype.itemsize))

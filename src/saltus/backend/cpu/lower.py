@@ -114,6 +114,7 @@ class LoopLowering(ItemEmitter):
         self.lanes = max(1, vector_bits // kernel.lanes_bits)
         self.extent_slots, self.access_slots, self.ramp_slots, _ = kernel.slots()
         self.uses = self._uses()
+        self.stage = 0  # the pass being written
         heavy = sum(i.node.op.flops for i in kernel.items if i.kind == "op" and i.node is not None and i.level == 3)
         self.unroll = 1 if not kernel.folds or kernel.strip else 4 if heavy <= 12 else 2 if heavy <= 60 else 1
 
@@ -129,6 +130,22 @@ class LoopLowering(ItemEmitter):
 
     def constant_slot(self, number: int) -> int:
         return self.ramp_slots[number][-1]
+
+    def get(self, number: int, env: Environment) -> Value:
+        """A kept value is computed and stored in its first pass, and read in later ones."""
+        first = self.k.kept.get(number)
+        if first is None or env.find("values", number) is not None:
+            return super().get(number, env)
+        b = self.b
+        row = b.mul(b.argument(self.k.HEADER + len(self.k.extents) + 2, dt.int64), b.index(list(self.k.kept).index(number)))
+        held = compute_type(self.items[number].dtype)
+        place = b.offset(b.offset_bytes(b.parameters[2], row), env.indices[self.k.inner[0]], held)
+        if self.stage == first:
+            value = super().get(number, env)
+            b.store(value, place, held)  # the row has room for the lanes beyond its end
+        else:
+            value = env.values[number] = b.load(place, held, env.lanes)
+        return value
 
     # --- addresses ----------------------------------------------------------------------------------------------
     def _extent(self, axis: int) -> Value:
@@ -321,6 +338,7 @@ class LoopLowering(ItemEmitter):
             self._store_all(k.writes, env)
             return
         for stage in range(last + 1):
+            self.stage = stage
             folds = [f for f in k.folds if self.items[f].stage == stage + 1]
             writes = [w for w in k.writes if self.items[w.item].stage == stage and self._is_inner(w.access)]
             if folds or writes:
