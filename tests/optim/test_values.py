@@ -12,6 +12,7 @@ import pytest
 import saltus as sl
 from saltus.optim import from_config
 
+# ruff: noqa: E501
 START = [np.array([0.5, -1.0, 2.0]), np.array([[0.3, -0.2], [1.5, 0.0]])]
 STEPS = [0, 1, 5, 6, 8, 13, 20, 29, 40]
 

@@ -1,4 +1,5 @@
-"""Layer of optimizers. In: trees of gradients and parameters. Out: new parameters and state, as pure functions.
+"""Layer of optimizers. In: trees of gradients and parameters. Out: new parameters and state, as pure
+functions.
 
 Knows nothing of networks, losses or training loops.
 """
@@ -59,10 +60,12 @@ from saltus.optim.transforms import (
 )
 
 __all__ = [
-    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CosineDecay",
-    "CosineDecayRestarts", "CyclicLR", "ExponentialDecay", "ExponentialLR", "InverseTimeDecay", "LinearLR", "Lion", "Moment",
-    "MultiStepLR", "Nadam", "OneCycleLR", "Optimizer", "PiecewiseConstantDecay", "PolynomialDecay", "PolynomialLR", "RMSprop",
-    "Schedule", "StepLR", "Transform", "Warmup", "add_decayed_weights", "chain", "clip_by_global_norm", "clip_by_norm", "clip_by_value",
-    "from_config", "get", "register", "scale_by_adadelta", "scale_by_adagrad", "scale_by_adam", "scale_by_adamax",
-    "scale_by_learning_rate", "scale_by_lion", "scale_by_nadam", "scale_by_rms", "trace",
+    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts", "CosineDecay", "CosineDecayRestarts", "CyclicLR", "ExponentialDecay",
+    "ExponentialLR", "InverseTimeDecay", "LinearLR", "Lion", "Moment", "MultiStepLR", "Nadam", "OneCycleLR",
+    "Optimizer", "PiecewiseConstantDecay", "PolynomialDecay", "PolynomialLR", "RMSprop", "Schedule", "StepLR",
+    "Transform", "Warmup", "add_decayed_weights", "chain", "clip_by_global_norm", "clip_by_norm",
+    "clip_by_value", "from_config", "get", "register", "scale_by_adadelta", "scale_by_adagrad",
+    "scale_by_adam", "scale_by_adamax", "scale_by_learning_rate", "scale_by_lion", "scale_by_nadam",
+    "scale_by_rms", "trace",
 ]  # fmt: skip

@@ -1,8 +1,9 @@
-"""Optimizers by name: each a short recipe of pieces from `transforms`, with the names, arguments and defaults of Keras.
+"""Optimizers by name: each a short recipe of pieces from `transforms`, with the names, arguments and
+defaults of Keras.
 
-    optimizer = Adam(1e-3, clipnorm=1.0)
-    state = optimizer.init(params)
-    params, state = optimizer.update(gradients, state, params, step)
+optimizer = Adam(1e-3, clipnorm=1.0)
+state = optimizer.init(params)
+params, state = optimizer.update(gradients, state, params, step)
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Optimizer(Record):
         weight_decay: at each update every parameter loses learning_rate * weight_decay of itself.
         clipnorm: each parameter's gradient is scaled down to this norm.
         clipvalue: each element of the gradients is cut to [-clipvalue, clipvalue].
-        global_clipnorm: all gradients together are scaled down to this norm. Only one of the three can be given.
+        global_clipnorm: all gradients together are scaled down to this norm. Only one of the three can be
+            given.
         use_ema: keep a moving average of the parameters, which replaces them at the end of the training.
         ema_momentum: how much of the average stays at each update.
         ema_overwrite_frequency: replace the parameters by their average every so many updates too.
@@ -56,13 +58,19 @@ class Optimizer(Record):
     def __post_init__(self) -> None:
         super().__post_init__()
         rate = self.learning_rate
-        if not callable(rate) and (isinstance(rate, (bool, str)) or not isinstance(rate, (int, float)) or not rate >= 0):
+        if not callable(rate) and (
+            isinstance(rate, (bool, str)) or not isinstance(rate, (int, float)) or not rate >= 0
+        ):
             raise ArgumentError(
-                f"{type(self).__name__}: learning_rate is {rate!r}, expected a number from 0 on, a schedule, or a function of the step"
+                f"{type(self).__name__}: learning_rate is {rate!r}, expected a number from 0 on, a "
+                "schedule, or a function of the step"
             )
         clips = [n for n in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(self, n) is not None]
         if len(clips) > 1:
-            raise ArgumentError(f"{type(self).__name__}: {' and '.join(clips)} are given; only one of them can be", fix=f"leave {clips[-1]} out")
+            raise ArgumentError(
+                f"{type(self).__name__}: {' and '.join(clips)} are given; only one of them can be",
+                fix=f"leave {clips[-1]} out",
+            )
 
     def rule(self) -> Transform:
         """From gradients to what is subtracted from the parameters."""
@@ -88,8 +96,8 @@ class Optimizer(Record):
             params: tree of Tensors.
 
         Returns:
-            A dict of trees. A learning rate that is a number stands in it as "learning_rate", so that it can be changed
-            without compiling the training step again.
+            A dict of trees. A learning rate that is a number stands in it as "learning_rate", so that it can
+            be changed without compiling the training step again.
         """
         state: dict[str, Any] = {"rule": self.transform().init(params)}
         if not callable(self.learning_rate):
@@ -100,7 +108,9 @@ class Optimizer(Record):
             state["gathered"] = tree.map(zeros_like, params)
         return state
 
-    def update(self, gradients: Tree, state: dict[str, Any], params: Tree, step: Any) -> tuple[Tree, dict[str, Any]]:
+    def update(
+        self, gradients: Tree, state: dict[str, Any], params: Tree, step: Any
+    ) -> tuple[Tree, dict[str, Any]]:
         """One step.
 
         Args:
@@ -129,7 +139,9 @@ class Optimizer(Record):
         after["gathered"] = tree.map(lambda a: where(due, zeros_like(a), a), gathered)
         return tree.map(choose, new_params, params), after
 
-    def _apply(self, gradients: Tree, state: dict[str, Any], params: Tree, count: Tensor) -> tuple[Tree, dict[str, Any]]:
+    def _apply(
+        self, gradients: Tree, state: dict[str, Any], params: Tree, count: Tensor
+    ) -> tuple[Tree, dict[str, Any]]:
         rate = state["learning_rate"] if "learning_rate" in state else rate_at(self.learning_rate, count)
         updates, rule = self.transform().update(gradients, state["rule"], params, Moment(count, rate))
         new = tree.map(lambda p, u: p - u, params, updates)
@@ -137,7 +149,9 @@ class Optimizer(Record):
         if self.use_ema:
             # the first update puts the parameters in place of the average, which has seen nothing yet
             keep = where(count == 0, 0.0, full((), self.ema_momentum, dtype="float64"))
-            after["average"] = tree.map(lambda a, p: p + keep.astype(p.dtype) * (a - p), state["average"], new)
+            after["average"] = tree.map(
+                lambda a, p: p + keep.astype(p.dtype) * (a - p), state["average"], new
+            )
             if self.ema_overwrite_frequency:
                 due = (count + 1) % int(self.ema_overwrite_frequency) == 0
                 new = tree.map(lambda a, p: where(due, a, p), after["average"], new)
@@ -168,7 +182,8 @@ class SGD(Optimizer):
         nesterov: look one step ahead.
         **shared: see Optimizer.
 
-    Source: Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning", 2013.
+    Source: Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep
+    learning", 2013.
 
     Example:
         >>> import saltus as sl
@@ -213,7 +228,10 @@ class RMSprop(Optimizer):
     centered: bool = False
 
     def rule(self) -> Transform:
-        scaled = [piece.scale_by_rms(self.rho, self.epsilon, centered=self.centered), piece.scale_by_learning_rate()]
+        scaled = [
+            piece.scale_by_rms(self.rho, self.epsilon, centered=self.centered),
+            piece.scale_by_learning_rate(),
+        ]
         return chain(*scaled, *([piece.trace(self.momentum)] if self.momentum else []))
 
 
@@ -276,7 +294,8 @@ class Adagrad(Optimizer):
         epsilon: added to the sum.
         **shared: see Optimizer.
 
-    Source: Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic optimization", 2011.
+    Source: Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic
+    optimization", 2011.
 
     Example:
         >>> Adagrad().initial_accumulator_value
@@ -288,7 +307,10 @@ class Adagrad(Optimizer):
     epsilon: float = number(1e-7, low=0)
 
     def rule(self) -> Transform:
-        return chain(piece.scale_by_adagrad(self.initial_accumulator_value, self.epsilon), piece.scale_by_learning_rate())
+        return chain(
+            piece.scale_by_adagrad(self.initial_accumulator_value, self.epsilon),
+            piece.scale_by_learning_rate(),
+        )
 
 
 @record("optimizer")
@@ -372,7 +394,8 @@ class Nadam(Optimizer):
 
 @record("optimizer")
 class Lion(Optimizer):
-    """The sign of momentum: every element moves by the learning rate, so choose it 3 to 10 times smaller than Adam's.
+    """The sign of momentum: every element moves by the learning rate, so choose it 3 to 10 times smaller
+    than Adam's.
 
     Args:
         learning_rate: a number, a schedule, or a function of the step.
@@ -420,25 +443,30 @@ def get(identifier: Any) -> Optimizer:
         return identifier()
     raise ArgumentError(
         f"optimizer is {identifier!r}, expected a name or an optimizer",
-        fix=f"use one of {', '.join(sorted(repr(k.lower()) for k in REGISTRY['optimizer']))}, or sl.optim.Adam(1e-3)",
+        fix=f"use {', '.join(sorted(repr(k.lower()) for k in REGISTRY['optimizer']))}, or sl.optim.Adam(1e-3)",
     )
 
 
 def register(cls: type) -> type:
-    """Make an own optimizer or schedule known, so that models using it can be saved and loaded (a class decorator).
+    """Make an own optimizer or schedule known, so that models using it can be saved and loaded (a class
+    decorator).
 
     Args:
-        cls: a class derived from Optimizer or Schedule whose fields are annotated; it becomes a frozen dataclass.
+        cls: a class derived from Optimizer or Schedule whose fields are annotated; it becomes a frozen
+            dataclass.
 
     Example:
         >>> @register
         ... class Halving(Schedule):
         ...     start: float
+        ...
         ...     def rate(self, t):
-        ...         return self.start * 0.5 ** t
+        ...         return self.start * 0.5**t
         >>> float(Halving(1.0)(3))
         0.125
     """
     if not issubclass(cls, (Optimizer, Schedule)):
-        raise ArgumentError(f"sl.optim.register takes classes derived from Optimizer or Schedule, {cls.__name__} is not one")
+        raise ArgumentError(
+            f"sl.optim.register takes classes derived from Optimizer or Schedule, {cls.__name__} is not one"
+        )
     return record("optimizer" if issubclass(cls, Optimizer) else "schedule")(cls)  # type: ignore[no-any-return]

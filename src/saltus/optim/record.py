@@ -1,4 +1,6 @@
-"""Optimizers and schedules as records: checked when made, written as plain configuration, found by name; lowest file of `optim`."""
+"""Optimizers and schedules as records: checked when made, written as plain configuration, found by name;
+lowest file of `optim`.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,23 @@ REGISTRY: dict[str, dict[str, type]] = {"optimizer": {}, "schedule": {}}
 
 # Spellings of PyTorch and scikit-learn.
 ALIASES = {
-    "lr": "learning_rate", "learning_rate_init": "learning_rate", "eps": "epsilon", "nesterovs_momentum": "nesterov",
-    "beta1": "beta_1", "beta2": "beta_2",
-}  # fmt: skip
+    "lr": "learning_rate",
+    "learning_rate_init": "learning_rate",
+    "eps": "epsilon",
+    "nesterovs_momentum": "nesterov",
+    "beta1": "beta_1",
+    "beta2": "beta_2",
+}
 
 
-def number(default: Any = MISSING, *, low: float | None = None, high: float | None = None, above: float | None = None, **more: Any) -> Any:
+def number(
+    default: Any = MISSING,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    **more: Any,
+) -> Any:
     """A field of a record that holds a number (or None, where that is the default), with its bounds.
 
     Args:
@@ -36,7 +49,10 @@ def whole(default: Any = MISSING, *, low: int = 1, **more: Any) -> Any:
 
 
 def _range(rule: Any) -> str:
-    parts = [f"at least {rule['low']}" if rule["low"] is not None else "", f"above {rule['above']}" if rule["above"] is not None else ""]
+    parts = [
+        f"at least {rule['low']}" if rule["low"] is not None else "",
+        f"above {rule['above']}" if rule["above"] is not None else "",
+    ]
     parts.append(f"below {rule['high']}" if rule["high"] is not None else "")
     return " and ".join(p for p in parts if p)
 
@@ -61,15 +77,18 @@ class Record:
                     and (rule["above"] is None or value > rule["above"])
                 )
             if not fits:
-                limits = _range(rule)
+                limits = f" {_range(rule)}" if _range(rule) else ""
                 raise ArgumentError(
-                    f"{type(self).__name__}: {item.name} is {value!r}, expected {kind}{' ' if limits else ''}{limits}",
+                    f"{type(self).__name__}: {item.name} is {value!r}, expected {kind}{limits}",
                     fix=f"its default is {item.default!r}" if item.default is not MISSING else None,
                 )
 
     def to_config(self) -> dict[str, Any]:
         """The record as a dict of plain JSON values, from which `from_config` makes an equal one."""
-        return {"class": type(self).__name__, **{f.name: _plain(self, f.name, getattr(self, f.name)) for f in fields(self)}}
+        return {
+            "class": type(self).__name__,
+            **{f.name: _plain(self, f.name, getattr(self, f.name)) for f in fields(self)},
+        }
 
 
 def _plain(owner: Record, name: str, value: Any) -> Any:
@@ -94,10 +113,17 @@ def from_config(config: dict[str, Any]) -> Any:
     try:
         name = config["class"]
         known = {k: v for table in REGISTRY.values() for k, v in table.items()}
-        values = {k: from_config(v) if isinstance(v, dict) else tuple(v) if isinstance(v, list) else v for k, v in config.items() if k != "class"}
+        values = {
+            k: from_config(v) if isinstance(v, dict) else tuple(v) if isinstance(v, list) else v
+            for k, v in config.items()
+            if k != "class"
+        }
         return known[name](**values)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ModelFileError(f"the optimizer's configuration cannot be read: {error!r}", fix="register own classes with @sl.optim.register before loading") from error
+        raise ModelFileError(
+            f"the optimizer's configuration cannot be read: {error!r}",
+            fix="register own classes with @sl.optim.register before loading",
+        ) from error
 
 
 def _translated(cls: type, args: dict[str, Any]) -> dict[str, Any]:
@@ -117,13 +143,17 @@ def _translated(cls: type, args: dict[str, Any]) -> dict[str, Any]:
                     fix=f"did you mean {' or '.join(close)}?" if close else f"it takes {', '.join(known)}",
                 )
             if name in made:
-                raise ArgumentError(f"{cls.__name__}: {name} is given twice, as {given!r} too", fix="give it once")
+                raise ArgumentError(
+                    f"{cls.__name__}: {name} is given twice, as {given!r} too", fix="give it once"
+                )
             made[name] = part
     return made
 
 
 def record(kind: str) -> Any:
-    """A class decorator: a frozen dataclass whose constructor takes aliases, found by its name as a `kind`."""
+    """A class decorator: a frozen dataclass whose constructor takes aliases, found by its name as a
+    `kind`.
+    """
 
     def make(cls: Made) -> Made:
         made = cls if "__dataclass_params__" in vars(cls) else dataclass(frozen=True)(cls)

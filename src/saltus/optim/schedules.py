@@ -1,7 +1,8 @@
 """Learning rates over time: pure functions of the step, so that a resumed run goes on exactly where it was.
 
-A step is one update of the weights, counted from 0. The first six classes have the names and arguments of Keras; those that end in
-`LR` have PyTorch's, with the rate itself as first argument and steps where PyTorch counts calls of `scheduler.step()`.
+A step is one update of the weights, counted from 0. The first six classes have the names and arguments of
+Keras; those that end in `LR` have PyTorch's, with the rate itself as first argument and steps where PyTorch
+counts calls of `scheduler.step()`.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ class ExponentialDecay(Schedule):
 
 @record("schedule")
 class CosineDecay(Schedule):
-    """From the initial rate down to alpha times it along half a cosine, after a linear warm-up if one is asked for.
+    """From the initial rate down to alpha times it along half a cosine, after a linear warm-up if one is
+    asked for.
 
     Args:
         initial_learning_rate: the rate at step 0.
@@ -171,7 +173,10 @@ class PolynomialDecay(Schedule):
             share = t / (maximum(ceil(t / self.decay_steps), 1.0) * self.decay_steps)
         else:
             share = minimum(t / self.decay_steps, 1.0)
-        return pow(1.0 - share, self.power) * (self.initial_learning_rate - self.end_learning_rate) + self.end_learning_rate
+        return (
+            pow(1.0 - share, self.power) * (self.initial_learning_rate - self.end_learning_rate)
+            + self.end_learning_rate
+        )
 
 
 @record("schedule")
@@ -194,7 +199,9 @@ class PiecewiseConstantDecay(Schedule):
     def __post_init__(self) -> None:
         object.__setattr__(self, "boundaries", tuple(self.boundaries))
         object.__setattr__(self, "values", tuple(self.values))
-        if len(self.values) != len(self.boundaries) + 1 or list(self.boundaries) != sorted(set(self.boundaries)):
+        if len(self.values) != len(self.boundaries) + 1 or list(self.boundaries) != sorted(
+            set(self.boundaries)
+        ):
             raise ArgumentError(
                 f"PiecewiseConstantDecay: {len(self.boundaries)} boundaries and {len(self.values)} values",
                 fix="give growing boundaries, and one value more than there are boundaries",
@@ -229,7 +236,9 @@ class InverseTimeDecay(Schedule):
 
     def rate(self, t: Tensor) -> Tensor:
         turns = t / self.decay_steps
-        return self.initial_learning_rate / ((floor(turns) if self.staircase else turns) * self.decay_rate + 1.0)
+        return self.initial_learning_rate / (
+            (floor(turns) if self.staircase else turns) * self.decay_rate + 1.0
+        )
 
 
 @record("schedule")
@@ -255,7 +264,11 @@ class Warmup(Schedule):
 
     def rate(self, t: Tensor) -> Tensor:
         after = rate_at(self.schedule, maximum(t - self.steps, 0.0))
-        return where(t < self.steps, t / self.steps * (rate_at(self.schedule, t * 0.0) - self.start) + self.start, after)
+        return where(
+            t < self.steps,
+            t / self.steps * (rate_at(self.schedule, t * 0.0) - self.start) + self.start,
+            after,
+        )
 
 
 @record("schedule")
@@ -391,7 +404,8 @@ class OneCycleLR(Schedule):
         final_div_factor: the last rate is the first one / final_div_factor.
         three_phase: come down as slowly as up before the last fall.
 
-    Source: Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates", 2018.
+    Source: Smith and Topin, "Super-convergence: very fast training of neural networks using large learning
+    rates", 2018.
 
     Example:
         >>> float(OneCycleLR(1.0, total_steps=100)(29))
@@ -409,13 +423,19 @@ class OneCycleLR(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.anneal_strategy not in ("cos", "linear"):
-            raise unknown_name("anneal_strategy", self.anneal_strategy, ("cos", "linear"))
+            raise unknown_name(
+                f"{type(self).__name__}: anneal_strategy", self.anneal_strategy, ("cos", "linear")
+            )
 
     def rate(self, t: Tensor) -> Tensor:
         first = self.max_lr / self.div_factor
         last = first / self.final_div_factor
         rise = self.pct_start * self.total_steps - 1
-        ends = [rise, 2 * self.pct_start * self.total_steps - 2, self.total_steps - 1] if self.three_phase else [rise, self.total_steps - 1]
+        ends = (
+            [rise, 2 * self.pct_start * self.total_steps - 2, self.total_steps - 1]
+            if self.three_phase
+            else [rise, self.total_steps - 1]
+        )
         heights = [first, self.max_lr, first, last] if self.three_phase else [first, self.max_lr, last]
         rate = t
         for k in reversed(range(len(ends))):
@@ -436,7 +456,8 @@ class CyclicLR(Schedule):
         max_lr: the highest rate.
         step_size_up: steps of each rise.
         step_size_down: steps of each fall; as many by default.
-        mode: "triangular"; "triangular2" halves the height each cycle; "exp_range" multiplies it by gamma each step.
+        mode: "triangular"; "triangular2" halves the height each cycle; "exp_range" multiplies it by gamma
+            each step.
         gamma: that factor.
 
     Source: Smith, "Cyclical learning rates for training neural networks", 2017.
@@ -456,7 +477,9 @@ class CyclicLR(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.mode not in ("triangular", "triangular2", "exp_range"):
-            raise unknown_name("mode of CyclicLR", self.mode, ("triangular", "triangular2", "exp_range"))
+            raise unknown_name(
+                f"{type(self).__name__}: mode", self.mode, ("triangular", "triangular2", "exp_range")
+            )
 
     def rate(self, t: Tensor) -> Tensor:
         length = self.step_size_up + (self.step_size_down or self.step_size_up)
@@ -522,11 +545,15 @@ def rate_at(rate: float | Schedule | Callable[[Any], Any], step: Any) -> Tensor:
     if isinstance(rate, Schedule):
         return rate(step)
     value = rate(step) if callable(rate) else rate
-    return full((), value, dtype="float64") if isinstance(value, (int, float)) else as_tensor(value).astype("float64")
+    return (
+        full((), value, dtype="float64")
+        if isinstance(value, (int, float))
+        else as_tensor(value).astype("float64")
+    )
 
 
 __all__ = [
-    "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CosineDecay", "CosineDecayRestarts", "CyclicLR", "ExponentialDecay",
-    "ExponentialLR", "InverseTimeDecay", "LinearLR", "MultiStepLR", "OneCycleLR", "PiecewiseConstantDecay", "PolynomialDecay",
-    "PolynomialLR", "Schedule", "StepLR", "Warmup", "rate_at",
+    "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CosineDecay", "CosineDecayRestarts", "CyclicLR",
+    "ExponentialDecay", "ExponentialLR", "InverseTimeDecay", "LinearLR", "MultiStepLR", "OneCycleLR",
+    "PiecewiseConstantDecay", "PolynomialDecay", "PolynomialLR", "Schedule", "StepLR", "Warmup", "rate_at",
 ]  # fmt: skip

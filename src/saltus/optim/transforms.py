@@ -1,7 +1,9 @@
-"""Pieces of optimizers: pure (init, update) pairs on trees of Tensors, joined by `chain`; above `record` and `schedules`.
+"""Pieces of optimizers: pure (init, update) pairs on trees of Tensors, joined by `chain`; above `record` and
+`schedules`.
 
-An update goes in as the gradient and comes out as what is subtracted from the parameters. Everything done to one parameter is a chain
-of elementwise operations, and what is the same for all of them (rates, bias corrections) is a scalar that is computed once, in float64.
+An update goes in as the gradient and comes out as what is subtracted from the parameters. Everything done to
+one parameter is a chain of elementwise operations, and what is the same for all of them (rates, bias
+corrections) is a scalar that is computed once, in float64.
 """
 
 from __future__ import annotations
@@ -52,7 +54,12 @@ def chain(*pieces: Transform) -> Transform:
         >>> import saltus as sl
         >>> both = chain(clip_by_value(1.0), scale_by_learning_rate())
         >>> moment = Moment(sl.asarray(0), sl.full((), 0.5, dtype="float64"))
-        >>> both.update({"w": sl.asarray([4.0])}, both.init({"w": sl.asarray([0.0])}), {"w": sl.asarray([0.0])}, moment)[0]
+        >>> both.update(
+        ...     {"w": sl.asarray([4.0])},
+        ...     both.init({"w": sl.asarray([0.0])}),
+        ...     {"w": sl.asarray([0.0])},
+        ...     moment,
+        ... )[0]
         {'w': Tensor([0.5], shape=(1,), dtype=float32)}
     """
 
@@ -99,7 +106,7 @@ def _toward(average: Tree, values: Tree, decay: float) -> Tree:
     return tree.map(lambda a, v: a + (v - a) * (1.0 - decay), average, values)
 
 
-# -- what any optimizer may have before and after its own rule --------------------------------------------------------
+# -- what any optimizer may have before and after its own rule ----------------------------------------------
 
 
 def clip_by_value(limit: float) -> Transform:
@@ -151,7 +158,10 @@ def add_decayed_weights(decay: float, leave_out: tuple[str, ...] = ()) -> Transf
     def add(updates: Tree, params: Tree, moment: Moment) -> Tree:
         pairs = zip(tree.paths(params), tree.leaves(updates), strict=True)
         factor = moment.rate * decay
-        made = [u if any(t in tree.format_path(path) for t in leave_out) else u + _times(factor, p) for (path, p), u in pairs]
+        made = [
+            u if any(t in tree.format_path(path) for t in leave_out) else u + _times(factor, p)
+            for (path, p), u in pairs
+        ]
         return tree.unflatten(params, made)
 
     return _stateless(add)
@@ -162,18 +172,21 @@ def scale_by_learning_rate() -> Transform:
     return _stateless(lambda updates, params, moment: tree.map(lambda u: _times(moment.rate, u), updates))
 
 
-# -- rules ------------------------------------------------------------------------------------------------------------
+# -- rules --------------------------------------------------------------------------------------------------
 
 
 def trace(momentum: float, *, nesterov: bool = False) -> Transform:
     """Momentum: v = momentum * v + u. With nesterov the update looks one step ahead: momentum * v + u.
 
-    Source: Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning", 2013.
+    Source: Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep
+    learning", 2013.
     """
 
     def update(updates: Tree, state: Tree, params: Tree, moment: Moment) -> tuple[Tree, Tree]:
         velocity = tree.map(lambda v, u: v * momentum + u, state, updates)
-        return (tree.map(lambda v, u: v * momentum + u, velocity, updates) if nesterov else velocity), velocity
+        return (
+            tree.map(lambda v, u: v * momentum + u, velocity, updates) if nesterov else velocity
+        ), velocity
 
     return Transform(_zeros, update)
 
@@ -181,8 +194,8 @@ def trace(momentum: float, *, nesterov: bool = False) -> Transform:
 def scale_by_rms(rho: float, epsilon: float, *, centered: bool = False) -> Transform:
     """u / sqrt(mean square + epsilon), or over the standard deviation when centered.
 
-    Source: Hinton, "Neural networks for machine learning", lecture 6, 2012; Graves, "Generating sequences with recurrent neural
-    networks", 2013 (centered).
+    Source: Hinton, "Neural networks for machine learning", lecture 6, 2012; Graves, "Generating sequences
+    with recurrent neural networks", 2013 (centered).
     """
 
     def init(params: Tree) -> Tree:
@@ -201,10 +214,12 @@ def scale_by_rms(rho: float, epsilon: float, *, centered: bool = False) -> Trans
 
 
 def scale_by_adam(beta_1: float, beta_2: float, epsilon: float, *, amsgrad: bool = False) -> Transform:
-    """Mean over root mean square of the gradients, both corrected for their start at 0, times the learning rate.
+    """Mean over root mean square of the gradients, both corrected for their start at 0, times the learning
+    rate.
 
-    Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2015 (the form of the end of section 2: epsilon is added to the
-    uncorrected root); Reddi, Kale and Kumar, "On the convergence of Adam and beyond", 2018 (amsgrad).
+    Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2015 (the form of the end of section
+    2: epsilon is added to the uncorrected root); Reddi, Kale and Kumar, "On the convergence of Adam and
+        beyond", 2018 (amsgrad).
     """
 
     def init(params: Tree) -> Tree:
@@ -242,7 +257,9 @@ def scale_by_nadam(beta_1: float, beta_2: float, epsilon: float, *, decay: float
         correction = 1.0 / _corrected(beta_2, moment)
 
         def one(u: Tensor, m: Tensor, s: Tensor) -> Tensor:
-            return _times(moment.rate, _times(ahead, m) + _times(own, u)) / (sqrt(_times(correction, s)) + epsilon)
+            return _times(moment.rate, _times(ahead, m) + _times(own, u)) / (
+                sqrt(_times(correction, s)) + epsilon
+            )
 
         return tree.map(one, updates, mean, square), {"mean": mean, "square": square, "product": product}
 
@@ -259,7 +276,10 @@ def scale_by_adamax(beta_1: float, beta_2: float, epsilon: float) -> Transform:
         mean = _toward(state["mean"], updates, beta_1)
         largest = tree.map(lambda s, u: maximum(s * beta_2, abs(u)), state["largest"], updates)
         rate = moment.rate / _corrected(beta_1, moment)
-        return tree.map(lambda m, s: _times(rate, m) / (s + epsilon), mean, largest), {"mean": mean, "largest": largest}
+        return tree.map(lambda m, s: _times(rate, m) / (s + epsilon), mean, largest), {
+            "mean": mean,
+            "largest": largest,
+        }
 
     return Transform(lambda params: {"mean": _zeros(params), "largest": _zeros(params)}, update)
 
@@ -267,7 +287,8 @@ def scale_by_adamax(beta_1: float, beta_2: float, epsilon: float) -> Transform:
 def scale_by_adagrad(initial: float, epsilon: float) -> Transform:
     """u / sqrt(sum of all squares so far + epsilon).
 
-    Source: Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic optimization", 2011.
+    Source: Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic
+    optimization", 2011.
     """
 
     def update(updates: Tree, state: Tree, params: Tree, moment: Moment) -> tuple[Tree, Tree]:
@@ -285,7 +306,9 @@ def scale_by_adadelta(rho: float, epsilon: float) -> Transform:
 
     def update(updates: Tree, state: Tree, params: Tree, moment: Moment) -> tuple[Tree, Tree]:
         square = _toward(state["square"], tree.map(lambda u: u * u, updates), rho)
-        made = tree.map(lambda u, s, d: u * sqrt(d + epsilon) * rsqrt(s + epsilon), updates, square, state["change"])
+        made = tree.map(
+            lambda u, s, d: u * sqrt(d + epsilon) * rsqrt(s + epsilon), updates, square, state["change"]
+        )
         change = _toward(state["change"], tree.map(lambda d: d * d, made), rho)
         return made, {"square": square, "change": change}
 
@@ -306,7 +329,7 @@ def scale_by_lion(beta_1: float, beta_2: float) -> Transform:
 
 
 __all__ = [
-    "Moment", "Transform", "add_decayed_weights", "chain", "clip_by_global_norm", "clip_by_norm", "clip_by_value", "scale_by_adadelta",
-    "scale_by_adagrad", "scale_by_adam", "scale_by_adamax", "scale_by_learning_rate", "scale_by_lion", "scale_by_nadam", "scale_by_rms",
-    "trace",
+    "Moment", "Transform", "add_decayed_weights", "chain", "clip_by_global_norm", "clip_by_norm",
+    "clip_by_value", "scale_by_adadelta", "scale_by_adagrad", "scale_by_adam", "scale_by_adamax",
+    "scale_by_learning_rate", "scale_by_lion", "scale_by_nadam", "scale_by_rms", "trace",
 ]  # fmt: skip
