@@ -27,10 +27,26 @@ def days(*cells, **options):
 
 
 def test_several_formats_in_one_column_are_unified_and_said():
-    cells = ["2020-01-02", "3 Feb 2020", "Mar 4, 2020", "05.06.2020", "7-Aug-2020", "2020/09/10 11:12", "20201112", "March 5th, 2021"]
+    cells = [
+        "2020-01-02",
+        "3 Feb 2020",
+        "Mar 4, 2020",
+        "05.06.2020",
+        "7-Aug-2020",
+        "2020/09/10 11:12",
+        "20201112",
+        "March 5th, 2021",
+    ]
     assert days(*cells) == [
-        "2020-01-02", "2020-02-03", "2020-03-04", "2020-06-05", "2020-08-07", "2020-09-10", "2020-11-12", "2021-03-05",
-    ]  # fmt: skip
+        "2020-01-02",
+        "2020-02-03",
+        "2020-03-04",
+        "2020-06-05",
+        "2020-08-07",
+        "2020-09-10",
+        "2020-11-12",
+        "2021-03-05",
+    ]
     schema, _ = read(*cells)
     assert any(change.action == "dates" and "unified" in change.text for change in schema.changes)
 
@@ -91,7 +107,11 @@ def test_eight_digits_that_are_all_calendar_days_are_dates_and_others_are_number
 
 
 def test_typed_dates_are_read_as_they_are():
-    frame = {"d": [datetime.date(2020, 1, 2), None], "t": [datetime.datetime(2020, 1, 2, 3, 4), None], "c": [datetime.time(1, 2), None]}
+    frame = {
+        "d": [datetime.date(2020, 1, 2), None],
+        "t": [datetime.datetime(2020, 1, 2, 3, 4), None],
+        "c": [datetime.time(1, 2), None],
+    }
     schema, parsed = inspect(read_table(frame), {}, Reading())
     assert [plan.kind for plan in schema.columns] == ["date", "date", "time"]
     assert str(parsed["d"].values[0]) == "2020-01-02T00:00:00.000000"
@@ -101,16 +121,43 @@ def test_typed_dates_are_read_as_they_are():
 
 
 def test_a_zoned_column_is_converted_to_utc():
-    series = pl.Series("x", [datetime.datetime(2020, 7, 1, 12), datetime.datetime(2020, 1, 1, 12)]).dt.replace_time_zone("Europe/Berlin")
+    series = pl.Series(
+        "x", [datetime.datetime(2020, 7, 1, 12), datetime.datetime(2020, 1, 1, 12)]
+    ).dt.replace_time_zone("Europe/Berlin")
     _, parsed = inspect(read_table({"x": series}), {}, Reading())
     assert [str(time)[:16] for time in parsed["x"].values] == ["2020-07-01T10:00", "2020-01-01T11:00"]
 
 
-_FORMATS = ["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d %B %Y", "%d-%b-%Y", "%b %d, %Y", "%Y-%m-%d %H:%M:%S", "%Y%m%d"]
+_FORMATS = [
+    "%Y-%m-%d",
+    "%Y/%m/%d",
+    "%d.%m.%Y",
+    "%d %B %Y",
+    "%d-%b-%Y",
+    "%b %d, %Y",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y%m%d",
+]
 
 
-@given(st.lists(st.tuples(st.datetimes(datetime.datetime(1900, 1, 1), datetime.datetime(2099, 12, 31)), st.sampled_from(_FORMATS)), min_size=1, max_size=20))
+@given(
+    st.lists(
+        st.tuples(
+            st.datetimes(datetime.datetime(1900, 1, 1), datetime.datetime(2099, 12, 31)),
+            st.sampled_from(_FORMATS),
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
 def test_any_date_comes_back_from_any_format(pairs):
-    dates = [moment.replace(microsecond=0, **({} if "%H" in form else {"hour": 0, "minute": 0, "second": 0})) for moment, form in pairs]
-    _, column = read("2000-01-01", "1999-12-31 10:00", *[date.strftime(form) for date, (_, form) in zip(dates, pairs, strict=True)])
+    dates = [
+        moment.replace(microsecond=0, **({} if "%H" in form else {"hour": 0, "minute": 0, "second": 0}))
+        for moment, form in pairs
+    ]
+    _, column = read(
+        "2000-01-01",
+        "1999-12-31 10:00",
+        *[date.strftime(form) for date, (_, form) in zip(dates, pairs, strict=True)],
+    )
     np.testing.assert_array_equal(column.values[2:], np.array(dates, dtype="datetime64[us]"))

@@ -90,7 +90,10 @@ def test_a_stored_scaler_gives_the_same_bits(kind, values):
 
 
 @pytest.mark.parametrize("kind", [*sorted(SCALERS), "auto"])
-@pytest.mark.parametrize("values", [[], [np.nan], [5.0], [5.0, 5.0, np.nan], [1e300, -1e300, 0.0], [1e-300, 2e-300], [np.inf, 1.0, 2.0]])
+@pytest.mark.parametrize(
+    "values",
+    [[], [np.nan], [5.0], [5.0, 5.0, np.nan], [1e300, -1e300, 0.0], [1e-300, 2e-300], [np.inf, 1.0, 2.0]],
+)
 def test_columns_of_any_size_and_range_are_scaled_without_a_warning(kind, values):
     values = np.array(values)
     scaled = Scaler.fit(values, kind).apply(values[np.isfinite(values)])
@@ -118,7 +121,19 @@ def test_missing_values_stay_missing():
         ([4.0, 4.0], "standard"),
         ([], "none"),
     ],
-    ids=["normal", "zero-one", "bytes", "shares", "incomes", "tail", "outliers", "mostly zero", "one far outlier", "constant", "nothing"],
+    ids=[
+        "normal",
+        "zero-one",
+        "bytes",
+        "shares",
+        "incomes",
+        "tail",
+        "outliers",
+        "mostly zero",
+        "one far outlier",
+        "constant",
+        "nothing",
+    ],
 )
 def test_the_scaler_fits_the_shape_of_the_column(values, expected):
     assert choose(np.asarray(values, dtype=float))[0] == expected

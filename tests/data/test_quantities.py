@@ -1,4 +1,4 @@
-"""Numbers written as text: every usual notation is read, mixed units are converted, and what is no number stays text."""
+"""Numbers written as text: any usual notation is read, mixed units converted; what is no number stays."""
 
 import numpy as np
 import polars as pl
@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from saltus.base.errors import DataError
 from saltus.data.column import RawColumn, parse
-from saltus.data.schema import Reading, infer_schema, inspect
 from saltus.data.read import read_table
+from saltus.data.schema import Reading, infer_schema, inspect
 from saltus.data.spelling import MISSING
 from saltus.data.units import FAMILIES, converter, scale_of
 
@@ -83,7 +83,9 @@ def test_doubtful_commas_are_settled_by_the_column_then_the_table_then_the_user(
     assert "doubtful mark" in changes("1,200", "3,400")
     assert values("1,200", "3,400", decimal=",") == [1.2, 3.4]
     assert "doubtful mark" not in changes("1,200", "3,400", decimal=",")
-    _, parsed = inspect(read_table({"a": ["1,5", "2,25"], "b": ["1.200", "12.000"], "c": ["1,200", "2,000"]}), {}, Reading())
+    _, parsed = inspect(
+        read_table({"a": ["1,5", "2,25"], "b": ["1.200", "12.000"], "c": ["1,200", "2,000"]}), {}, Reading()
+    )
     assert parsed["b"].values.tolist() == [1200, 12000]  # column a says that this table writes decimal commas
     assert parsed["c"].values.tolist() == [1.2, 2.0]
 
@@ -126,10 +128,17 @@ def test_infinite_values_are_missing_and_said():
 
 def test_a_later_cell_that_is_no_number_is_refused_with_its_row_and_value():
     plan = infer_schema({"age": ["39", "50", "38"]})["age"]
-    with pytest.raises(DataError, match=r"people, column 'age', row 2: 'abc' is not a number \(1 more cell like it: row 4: 'x'\)"):
+    with pytest.raises(
+        DataError,
+        match=r"people, column 'age', row 2: 'abc' is not a number \(1 more cell like it: row 4: 'x'\)",
+    ):
         parse(RawColumn(pl.Series("age", ["1", "abc", "?", "x"]), MISSING), plan, "people")
     later = parse(RawColumn(pl.Series("age", ["1,5", "$7", "5e2"]), MISSING), plan)
-    assert later.values.tolist() == [1.5, 7, 500]  # a notation that training did not have is read where it is clear
+    assert later.values.tolist() == [
+        1.5,
+        7,
+        500,
+    ]  # a notation that training did not have is read where it is clear
 
 
 def test_a_unit_that_training_did_not_have_is_converted_within_its_family_and_refused_outside():

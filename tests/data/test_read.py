@@ -1,4 +1,4 @@
-"""Reading a table: any common file or frame gives the same cells, and a bad file is refused with the place and the fix."""
+"""Reading a table: any common file gives the same cells, and a bad one is refused with place and fix."""
 
 import bz2
 import csv
@@ -46,7 +46,7 @@ def cells(table):
         ("spaced_header.csv", b" name , size \nAnn,1.5\nBob,2\n"),
         ("utf16.csv", "name,size\nAnn,1.5\nBob,2\n".encode("utf-16")),
         ("utf16_without_mark.csv", "name,size\nAnn,1.5\nBob,2\n".encode("utf-16-le")),
-        ("packed.csv.gz", gzip.compress(b"name,size\nAnn,1.5\nBob,2\n")),
+        ("packed.csv.gz", gzip.compress(b"name,size\nAnn,1.5\nBob,2\n", mtime=0)),
         ("packed.csv.bz2", bz2.compress(b"name,size\nAnn,1.5\nBob,2\n")),
         ("packed.csv.xz", lzma.compress(b"name,size\nAnn,1.5\nBob,2\n")),
         ("blank_lines.csv", b"\nname,size\n\nAnn,1.5\n\r\nBob,2\n\n"),
@@ -78,7 +78,10 @@ def test_delimiters_and_newlines_inside_quotes_are_text(tmp_path):
 
 
 def test_a_stray_quote_inside_a_field_is_kept(tmp_path):
-    assert read_table(written(tmp_path, 'pipe,count\n5" steel,2\n7" iron,3\n')).frame["pipe"].to_list() == ['5" steel', '7" iron']
+    assert read_table(written(tmp_path, 'pipe,count\n5" steel,2\n7" iron,3\n')).frame["pipe"].to_list() == [
+        '5" steel',
+        '7" iron',
+    ]
 
 
 def test_a_file_without_a_header_gets_numbered_columns_and_is_said(tmp_path):
@@ -89,7 +92,11 @@ def test_a_file_without_a_header_gets_numbered_columns_and_is_said(tmp_path):
 
 
 def test_years_as_column_names_are_a_header(tmp_path):
-    assert read_table(written(tmp_path, "country,1999,2000\nA,1,2\nB,3,4\n")).frame.columns == ["country", "1999", "2000"]
+    assert read_table(written(tmp_path, "country,1999,2000\nA,1,2\nB,3,4\n")).frame.columns == [
+        "country",
+        "1999",
+        "2000",
+    ]
 
 
 def test_the_header_can_be_settled_by_hand(tmp_path):
@@ -110,10 +117,11 @@ def test_blank_cells_of_a_single_column_stay_rows(tmp_path):
 
 @given(
     st.lists(
-        st.tuples(*[st.text(st.characters(codec="utf-8", exclude_characters="\r\0\ufeff", exclude_categories=["Cs"]), max_size=8)] * 3),
-        min_size=2, max_size=20,
+        st.tuples(*[st.text(st.characters(codec="utf-8", exclude_characters="\r\0\ufeff"), max_size=8)] * 3),
+        min_size=2,
+        max_size=20,
     )
-)  # fmt: skip
+)
 def test_whatever_the_csv_module_writes_is_read_back(tmp_path_factory, rows):
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, quoting=csv.QUOTE_ALL)
@@ -138,7 +146,9 @@ def test_parquet_arrow_and_json_keep_their_types(tmp_path):
 
 
 def test_nested_json_becomes_columns_and_mixed_types_become_text(tmp_path):
-    path = written(tmp_path, '{"a": {"b": 1, "c": [2, 3]}, "m": 1}\n{"a": {"b": 4, "c": []}, "m": "x"}\n', "t.jsonl")
+    path = written(
+        tmp_path, '{"a": {"b": 1, "c": [2, 3]}, "m": 1}\n{"a": {"b": 4, "c": []}, "m": "x"}\n', "t.jsonl"
+    )
     assert cells(read_table(path)) == {"a.b": [1, 4], "a.c": ["2 3", ""], "m": ["1", "x"]}
 
 
@@ -191,14 +201,18 @@ def test_values_of_several_kinds_in_one_column_become_text_and_none_is_lost():
         ("empty.csv", b"", r"empty\.csv is empty \(0 bytes\)"),
         ("blank.csv", b" \n \n", r"blank\.csv is empty"),
         ("only_names.csv", b"a,b\n", "column names but no rows"),
-        ("ragged.csv", b"a,b\n1,2\n3,4,5\n6,7\n", r"ragged\.csv, row 2 \(line 3\): 3 fields, expected 2 \('3,4,5'\)"),
+        (
+            "ragged.csv",
+            b"a,b\n1,2\n3,4,5\n6,7\n",
+            r"ragged\.csv, row 2 \(line 3\): 3 fields, expected 2 \('3,4,5'\)",
+        ),
         ("short.csv", b"a,b\n1,2\n\n3\n", r"short\.csv, row 2 \(line 4\): 1 field, expected 2"),
         ("twice.csv", b"a,b\n1,2,3\n4,5,6\n", "every row has one field more than the header"),
         ("open_quote.csv", b'a,b\n1,2\n"3,4\n5,6\n', "quote mark opened"),
         ("binary.csv", b"a,b\n1,\x00\xff\x002\n", r"byte 6 \(line 2\) is 0x00"),
         ("odd.csv", b"a,b\n\x81\x8d,2\n", r"byte 4 \(line 2\) is 0x81"),
         ("bad.csv.gz", b"a,b\n1,2\n", r"bad\.csv\.gz cannot be read: Not a gzipped file"),
-        ("cut.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99)[:-9], r"cut\.csv\.gz cannot be read"),
+        ("cut.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99, mtime=0)[:-9], r"cut\.csv\.gz cannot be read"),
         ("bad.parquet", b"PAR1 but not quite", r"bad\.parquet cannot be read as parquet"),
         ("bad.feather", b"ARROW1 but not quite", r"bad\.feather cannot be read as arrow"),
         ("bad.jsonl", b'{"a": 1}\n{"a": 2\n', r"bad\.jsonl, line 2, column 8"),

@@ -1,4 +1,4 @@
-"""Layer of data. In: files, frames, arrays. Out: NumPy arrays for a network, and records of what was done to the data.
+"""Layer of data. In: files, frames, arrays. Out: NumPy arrays for a network, records of what was done.
 
 Knows nothing of graphs, networks or training; Polars is loaded when a table is first touched.
 """
@@ -13,5 +13,14 @@ from saltus.data.split import split_rows
 from saltus.data.table import EncodedTable, TableEncoder, TableReport
 
 __all__ = [
-    "Change", "EncodedTable", "Scaler", "Schema", "Table", "TableEncoder", "TableReport", "infer_schema", "read_table", "split_rows",
-]  # fmt: skip
+    "Change",
+    "EncodedTable",
+    "Scaler",
+    "Schema",
+    "Table",
+    "TableEncoder",
+    "TableReport",
+    "infer_schema",
+    "read_table",
+    "split_rows",
+]

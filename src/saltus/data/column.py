@@ -1,6 +1,7 @@
-"""One column under its plan: the kinds a column can have, and reading raw cells into clean values; between `schema` and `table`.
+"""One column under its plan: the kinds there are, and reading raw cells into clean values; below `schema`.
 
-The same function reads the training column and every later one, so a stored plan gives the same values for ever.
+The same function reads the training column and every later one, so a stored plan always gives the same
+values.
 """
 
 from __future__ import annotations
@@ -28,9 +29,16 @@ Rule = NumberRule | DateRule | CategoryRule
 
 # kind -> what a cell of it is called in a message
 KINDS = {
-    "number": "a number", "boolean": "yes or no", "category": "a category", "date": "a date", "time": "a time of day",
-    "text": "a text", "identifier": "an identifier", "constant": "a constant", "empty": "nothing",
-}  # fmt: skip
+    "number": "a number",
+    "boolean": "yes or no",
+    "category": "a category",
+    "date": "a date",
+    "time": "a time of day",
+    "text": "a text",
+    "identifier": "an identifier",
+    "constant": "a constant",
+    "empty": "nothing",
+}
 USED = ("number", "boolean", "category", "date", "time", "text")
 _RULES: dict[str, type[Rule]] = {
     "number": NumberRule,
@@ -80,9 +88,8 @@ class ColumnPlan:
         """The plan that `to_config` wrote."""
         rule = config["rule"]
         if rule is not None:
-            rule = _RULES[config["kind"]](
-                **{k: tuple(v) if isinstance(v, list) else v for k, v in rule.items()}
-            )
+            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in rule.items()}
+            rule = _RULES[config["kind"]](**fields)
         return cls(**{**config, "rule": rule})
 
 
@@ -92,8 +99,8 @@ class ParsedColumn:
 
     Attributes:
         plan: how they were read.
-        values: (N,): float64 with NaN for numbers and yes/no; datetime64[us] with NaT for dates and times; int32 positions
-            in `words`, -1 for missing, for categories and texts.
+        values: (N,): float64 with NaN for numbers and yes/no; datetime64[us] with NaT for dates and times;
+            int32 positions in `words`, -1 for missing, for categories and texts.
         words: Polars series of distinct texts for categories and texts, else None.
     """
 
@@ -119,7 +126,7 @@ class ParsedColumn:
 
 
 class RawColumn:
-    """A column as it came: its cells as stripped text, as distinct texts, or as numbers, each found once and when needed.
+    """A column as it came: its cells as stripped text, distinct texts and numbers, each found when needed.
 
     Args:
         series: a Polars series of any kind.
@@ -135,8 +142,10 @@ class RawColumn:
         elif isinstance(kind, pl.Decimal):
             series = series.cast(pl.Float64)
         elif kind == pl.Binary or kind == pl.Object:
-            raise DataError(f"column {series.name!r} holds {kind} cells, which are neither numbers, texts nor dates",
-                            fix="leave the column out, or convert it to one of these")  # fmt: skip
+            raise DataError(
+                f"column {series.name!r} holds {kind} cells, which are neither numbers, texts nor dates",
+                fix="leave the column out, or convert it to one of these",
+            )
         self.series, self.name, self.missing = series, series.name, missing
 
     @property
@@ -180,7 +189,7 @@ class RawColumn:
 
     @cached_property
     def plain(self) -> tuple[np.ndarray, pl.Series]:
-        """The cells as float64 (N,), and the distinct texts that are neither a number as they stand nor "no value"."""
+        """The cells as float64 (N,), and the distinct texts that are neither plain numbers nor "no value"."""
         if not self.is_text:
             numbers = self.series.cast(pl.Float64).fill_null(np.nan).to_numpy().copy()
             numbers[~np.isfinite(numbers)] = np.nan
@@ -237,7 +246,9 @@ def _numbers(raw: RawColumn, plan: ColumnPlan) -> tuple[np.ndarray, np.ndarray]:
     numbers, left = raw.plain
     if not len(left):
         return numbers, np.zeros(len(numbers), dtype=bool)
-    texts = Dictionary.of(pl.select(pl.when(raw.stripped.is_in(left.implode())).then(raw.stripped)).to_series())
+    texts = Dictionary.of(
+        pl.select(pl.when(raw.stripped.is_in(left.implode())).then(raw.stripped)).to_series()
+    )
     values, wrong = read_numbers(texts, rule)
     return np.where(texts.codes < 0, numbers, texts.take(values, np.nan)), texts.take(wrong, missing=False)
 
@@ -259,12 +270,7 @@ def _dates(raw: RawColumn, plan: ColumnPlan) -> tuple[np.ndarray, np.ndarray]:
         if rule.clock != (series.dtype == pl.Time):
             return np.zeros(0), series.is_not_null().to_numpy()
         if rule.clock:
-            micros = (
-                series.cast(pl.Int64).floordiv(1000)
-                if hasattr(series, "floordiv")
-                else series.cast(pl.Int64) // 1000
-            )
-            series = micros.cast(pl.Datetime("us"))
+            series = (series.cast(pl.Int64) // 1000).cast(pl.Datetime("us"))
         elif getattr(series.dtype, "time_zone", None):
             series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         times = series.cast(pl.Datetime("us")).to_numpy().astype("datetime64[us]")
@@ -282,7 +288,8 @@ def _refusal(raw: RawColumn, plan: ColumnPlan, rows: np.ndarray, table: str) -> 
             f"row {int(row) + 1:,}: {shorten(raw.series[int(row)], 30)!r}" for row in rows[1:3]
         )
         more = f" ({counted(len(rows) - 1, 'more cell')} like it: {others}{', ...' if len(rows) > 3 else ''})"
-    what = f"{where}column {plan.name!r}, row {first + 1:,}: {shorten(raw.series[first])!r} is not {KINDS[plan.kind]}{more}"
+    found = f"{shorten(raw.series[first])!r} is not {KINDS[plan.kind]}"
+    what = f"{where}column {plan.name!r}, row {first + 1:,}: {found}{more}"
     like = f" such as {plan.example!r}" if plan.example else ""
     fix = (
         f"the column holds {plan.kind}s{like}; correct the cell, or leave it blank if the value is not known"

@@ -1,4 +1,4 @@
-"""Dates and times that were written as text, in any of the usual orders and several at once; between `dictionary` and `schema`."""
+"""Dates and times that were written as text, in the usual orders and several at once; above `dictionary`."""
 
 from __future__ import annotations
 
@@ -22,26 +22,42 @@ _PIVOT = 69  # two-digit years up to 68 are 20xx, the others 19xx (POSIX)
 
 # English, German, French, Spanish, Italian, Portuguese; no abbreviation means two different months
 _MONTH_WORDS = (
-    "jan january januar jänner janvier janv ene enero gen gennaio janeiro", "feb february februar février févr fév febrero febbraio fev fevereiro",
-    "mar march märz mär mrz mars marzo março", "apr april avril avr abr abril aprile", "may mai mayo mag maggio maio",
-    "jun june juni juin junio giu giugno junho", "jul july juli juillet juil julio lug luglio julho", "aug august août aou ago agosto",
-    "sep sept september septembre septiembre set settembre setembro", "oct october okt oktober octobre octubre ott ottobre out outubro",
-    "nov november novembre noviembre novembro", "dec december dez dezember déc décembre dic diciembre dicembre dezembro",
-)  # fmt: skip
+    "jan january januar jänner janvier janv ene enero gen gennaio janeiro",
+    "feb february februar février févr fév febrero febbraio fev fevereiro",
+    "mar march märz mär mrz mars marzo março",
+    "apr april avril avr abr abril aprile",
+    "may mai mayo mag maggio maio",
+    "jun june juni juin junio giu giugno junho",
+    "jul july juli juillet juil julio lug luglio julho",
+    "aug august août aou ago agosto",
+    "sep sept september septembre septiembre set settembre setembro",
+    "oct october okt oktober octobre octubre ott ottobre out outubro",
+    "nov november novembre noviembre novembro",
+    "dec december dez dezember déc décembre dic diciembre dicembre dezembro",
+)
 MONTHS = {word: number for number, words in enumerate(_MONTH_WORDS, 1) for word in words.split()}
 
 _CLOCK = (
-    r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
+    r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?"
+    r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
     r"\s*(?P<zone>Z|UTC|GMT|[-+]\d{2}:?\d{2}|[-+]\d{2})?"
 )
 _TIME = rf"(?:(?:T|[ ,]+|, ?at |\s+um\s+){_CLOCK})?$"
+_YEAR, _WORD = r"(?P<year>\d{4}|\d{2})", r"(?P<word>\p{L}{3,10})"
 _WEEKDAY = r"^(?:\p{L}{2,12}\.?,?\s+)?"
-# shape name -> pattern; year, month (number), word (month name), day, or first and second where their order is open
+# shape -> pattern; year, month (number), word (month name), day; first and second where either may be the day
 _SHAPES = {
     "year-month-day": rf"^(?P<year>\d{{4}})(?P<mark>[-/.])(?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}}){_TIME}",
-    "day and month, year": rf"^(?P<first>\d{{1,2}})(?P<mark>[-/.])\s?(?P<second_field>\d{{1,2}})[-/.]\s?(?P<year>\d{{4}}|\d{{2}}){_TIME}",
-    "day, month name, year": rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?[- ]?\s?(?:de |of )?(?P<word>\p{{L}}{{3,10}})\.?[-, ]\s?(?:de )?(?P<year>\d{{4}}|\d{{2}}){_TIME}",
-    "month name, day, year": rf"{_WEEKDAY}(?P<word>\p{{L}}{{3,10}})\.?[- ](?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:,\s?|[- ])(?P<year>\d{{4}}){_TIME}",
+    "day and month, year": (
+        rf"^(?P<first>\d{{1,2}})(?P<mark>[-/.])\s?(?P<second_field>\d{{1,2}})[-/.]\s?{_YEAR}{_TIME}"
+    ),
+    "day, month name, year": (
+        rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?[- ]?\s?(?:de |of )?{_WORD}"
+        rf"\.?[-, ]\s?(?:de )?{_YEAR}{_TIME}"
+    ),
+    "month name, day, year": (
+        rf"{_WEEKDAY}{_WORD}\.?[- ](?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:,\s?|[- ])(?P<year>\d{{4}}){_TIME}"
+    ),
     "yyyymmdd": rf"^(?P<year>(?:19|20)\d{{2}})(?P<month>\d{{2}})(?P<day>\d{{2}}){_TIME}",
     "year and month": r"^(?P<year>(?:19|20)\d{2})[-/](?P<month>\d{1,2})$",
     "month name and year": r"^(?P<word>\p{L}{3,10})\.?[- ,]\s?(?P<year>\d{4})$",
@@ -136,7 +152,9 @@ def _read(words: pl.Series, *, day_first: bool, clock: bool) -> _Reading:
             frame, places = frame.filter(found), left[found]
             micros, valid, zoned = _clock(frame)
             times = (
-                np.zeros(len(places), "datetime64[us]") if clock else _date(frame, places, result, day_first)
+                np.zeros(len(places), "datetime64[us]")
+                if clock
+                else _date(frame, places, result, day_first=day_first)
             )
             times = times + micros.astype("timedelta64[us]")
             times[~valid] = NOT_A_TIME
@@ -147,7 +165,7 @@ def _read(words: pl.Series, *, day_first: bool, clock: bool) -> _Reading:
     return result
 
 
-def _date(frame: pl.DataFrame, places: np.ndarray, result: _Reading, day_first: bool) -> np.ndarray:
+def _date(frame: pl.DataFrame, places: np.ndarray, result: _Reading, *, day_first: bool) -> np.ndarray:
     year = _integers(frame, "year", 0)
     year = np.where(year >= 100, year, np.where(year < _PIVOT, year + 2000, year + 1900))
     if "first" in frame.columns:
@@ -183,8 +201,9 @@ def read_dates(dictionary: Dictionary, rule: DateRule) -> tuple[np.ndarray, np.n
         rule: how its dates are written.
 
     Returns:
-        datetime64[us] (D,), in UTC where a text names its zone, NaT where it is no date (a time of day counts from
-        1970-01-01); and a bool mask (D,) of texts that are neither a date nor one of the strays of the training column.
+        datetime64[us] (D,), in UTC where a text names its zone, NaT where it is no date (a time of day counts
+        from 1970-01-01); and a bool mask (D,) of texts that are neither a date nor a stray of the training
+        column.
 
     Example:
         >>> import polars
@@ -198,7 +217,7 @@ def read_dates(dictionary: Dictionary, rule: DateRule) -> tuple[np.ndarray, np.n
 
 
 def learn_dates(
-    name: str, dictionary: Dictionary, day_first: bool | None = None, *, forced: bool = False
+    name: str, dictionary: Dictionary, *, day_first: bool | None = None, forced: bool = False
 ) -> tuple[DateRule | None, list[Change]]:
     """Find out how the dates of a column are written.
 
@@ -253,7 +272,7 @@ def _changes(name: str, dictionary: Dictionary, reading: _Reading, good: np.ndar
         if not count:
             return []
         examples = dictionary.examples(chosen, shown if action != "not a date" else None)
-        return [Change(name, action, count, text.format(count=counted(count, "value")), examples)]
+        return [Change(name, action, count, text.replace("COUNT", counted(count, "value")), examples)]
 
     used = sorted(set(reading.shape[good].tolist()))
     order = "day first" if rule.day_first else "month first"
@@ -264,25 +283,25 @@ def _changes(name: str, dictionary: Dictionary, reading: _Reading, good: np.ndar
         changes += change(
             "dates",
             good & (reading.shape != main),
-            f"dates in {len(used)} formats unified ({'; '.join(names)}): {{count}} not in the usual one",
+            f"dates in {len(used)} formats unified ({'; '.join(names)}): COUNT not in the usual one",
         )
     doubtful = good & reading.open_order
     if doubtful.any() and not sure:
         changes += change(
             "doubtful dates",
             doubtful,
-            f"{{count}} could be day first or month first, read {order}; day_first= settles it",
+            f"COUNT could be day first or month first, read {order}; day_first= settles it",
         )
     if conflict:
         changes += change(
             "dates",
             good & (reading.order == (-1 if rule.day_first else 1)),
-            "{count} in the other order of day and month than the rest, unified",
+            "COUNT in the other order of day and month than the rest, unified",
         )
     zoned = good & reading.zoned
     if zoned.any():
-        changes += change("time zones", zoned, "{count} with a time zone converted to UTC")
+        changes += change("time zones", zoned, "COUNT with a time zone converted to UTC")
     return [
         *changes,
-        *change("not a date", ~good, "{count} not a date in a column of dates count as missing"),
+        *change("not a date", ~good, "COUNT not a date in a column of dates count as missing"),
     ]

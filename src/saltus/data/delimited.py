@@ -1,4 +1,4 @@
-"""Reads delimited text (CSV and kin): encoding, delimiter, quote mark and header are found from the bytes; below `read`.
+"""Reads delimited text (CSV and kin); encoding, delimiter, quote mark and header are found; below `read`.
 
 Every cell stays text: what a column means is decided in `schema`, by the same rules for every source.
 """
@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,7 +38,7 @@ _MARKS = (
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a delimited text is written: its delimiter, quote mark, and whether the first row names the columns."""
+    """How a delimited text is written: delimiter, quote mark, and whether the first row names the columns."""
 
     delimiter: str
     quote: str
@@ -51,7 +51,8 @@ def decode(data: bytes, name: str, encoding: str | None = None) -> tuple[bytes, 
     Args:
         data: the file's bytes.
         name: the file, for messages.
-        encoding: a Python codec name; None finds it: byte order mark, UTF-8, UTF-16 without a mark, Windows-1252.
+        encoding: a Python codec name; None tries a byte order mark, UTF-8, UTF-16 without a mark,
+            Windows-1252.
 
     Raises:
         DataError: the bytes are no text, or not in the encoding given.
@@ -72,7 +73,8 @@ def decode(data: bytes, name: str, encoding: str | None = None) -> tuple[bytes, 
                 found = "cp1252"
     try:
         if found == "binary":
-            raise UnicodeDecodeError("utf-8", data, data.index(b"\0"), data.index(b"\0") + 1, "a zero byte")
+            zero = data.index(b"\0")
+            raise UnicodeDecodeError(*("utf-8", data, zero, zero + 1, "a zero byte"))
         text = data.decode(found)
     except LookupError:
         raise DataError(
@@ -134,7 +136,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _has_header(rows: list[list[str]]) -> bool:
-    """Whether the first row names the columns: it does not when it holds numbers just where the columns do."""
+    """Whether the first row names the columns: not when it holds numbers just where the columns do."""
     first, body = rows[0] if rows else [], rows[1:50]
     if not body or not all(cell.strip() for cell in first[1:]):
         return True
@@ -151,7 +153,7 @@ def _has_header(rows: list[list[str]]) -> bool:
 
 
 def _odd_widths(data: bytes, dialect: Dialect, width: int) -> bool:
-    """Whether a record that is not blank seems to have another number of fields than `width`; quick, and unsure of stray quotes."""
+    """Whether a record seems to have other than `width` fields; quick, and misled by stray quotes."""
     delimiter, quote = ord(dialect.delimiter), ord(dialect.quote)
     whole = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", dtype=np.uint8)
     inside, carried, last = (
@@ -182,13 +184,13 @@ def _odd_widths(data: bytes, dialect: Dialect, width: int) -> bool:
     return bool(inside)
 
 
-def _exact_rows(data: bytes, dialect: Dialect) -> csv.Reader:
+def _exact_rows(data: bytes, dialect: Dialect) -> Any:
     text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
     return csv.reader(text, delimiter=dialect.delimiter, quotechar=dialect.quote, skipinitialspace=True)
 
 
 def _refuse_ragged(data: bytes, dialect: Dialect, name: str, width: int) -> None:
-    """Go through the records one by one and refuse the first of another width; the slow, exact way, used on suspicion."""
+    """Refuse the first record of another width: the slow, exact way, used on suspicion."""
     reader = _exact_rows(data, dialect)
     number, wrong, shown = 0, [], None
     try:
@@ -214,11 +216,16 @@ def _refuse_ragged(data: bytes, dialect: Dialect, name: str, width: int) -> None
         fix = "is a quote mark opened in this row, or one above, and never closed?"
     elif set(wrong) == {width + 1} and 1 < len(wrong) == number - dialect.header:
         fix = "every row has one field more than the header: give the unnamed column a name"
+    elif len(wrong) > number // 2 and len(set(wrong)) == 1:
+        fix = (
+            f"most rows have {wrong[0]} fields: does the header lack names, or the table start further down?"
+        )
     elif len(wrong) > number // 2:
         fix = f"is {mark} the delimiter? pass delimiter=..."
     also = f"; {counted(len(wrong) - 1, 'more row')} like it" if len(wrong) > 1 else ""
     raise DataError(
-        f"{name}, row {row:,} (line {line:,}): {counted(len(cells), 'field')}, expected {width} ({start!r}){also}",
+        f"{name}, row {row:,} (line {line:,}): {counted(len(cells), 'field')}, "
+        f"expected {width} ({start!r}){also}",
         fix=fix,
     )
 
@@ -244,7 +251,8 @@ def read_delimited(
         The frame, and what there is to say about the reading.
 
     Raises:
-        DataError: nothing in the file, bytes that are no text, or a row with more or fewer fields than the first.
+        DataError: nothing in the file, bytes that are no text, or a row with more or fewer fields than the
+            header.
     """
     plain, found = decode(data, name, encoding)
     if not plain.strip():

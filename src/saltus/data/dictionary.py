@@ -1,4 +1,4 @@
-"""A text column as its distinct values and a code a row, so that each rule looks at every distinct value once."""
+"""A text column as its distinct values and a code a row, so that a rule looks at each distinct value once."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ class Dictionary:
         return np.append(values, np.asarray([missing], dtype=values.dtype))[self.codes]
 
     def renamed(self, words: pl.Series) -> Dictionary:
-        """The dictionary with `words` (D,) in place of its own; equal new words become one, null ones missing."""
+        """The dictionary with `words` (D,) in place of its own; equal words become one, null ones missing."""
         merged = Dictionary.of(words)
         return Dictionary(merged.words, np.append(merged.codes, np.int32(-1))[self.codes])
 
     def examples(
         self, chosen: np.ndarray, after: Callable[[int], str] | None = None, limit: int = 3
     ) -> tuple[str, ...]:
-        """Up to `limit` of the words marked in `chosen` (D,), the most frequent first, each with what it became.
+        """Up to `limit` of the words marked in `chosen` (D,), the most frequent first, with what each became.
 
         Args:
             chosen: bool mask over the words.

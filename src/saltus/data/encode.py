@@ -1,4 +1,4 @@
-"""Turns one clean column into what a network takes: numbers, and category codes; one encoder a kind; between `column` and `table`."""
+"""Turns a clean column into what a network takes: numbers and category codes; one encoder a kind."""
 
 from __future__ import annotations
 
@@ -90,7 +90,8 @@ class NumberEncoder:
         changes = []
         if indicator:
             count = len(column.values) - len(known)
-            text = f"{counted(count, 'missing value')} replaced by the median {fill:.6g}, and marked in a column of their own"
+            what = counted(count, "missing value")
+            text = f"{what} replaced by the median {fill:.6g}, and marked in a column of its own"
             changes.append(Change(column.plan.name, "imputed", count, text))
         return cls(column.plan, Scaler.fit(known, kind), float(fill), indicator, varies), changes
 
@@ -128,7 +129,7 @@ class NumberEncoder:
 
 @dataclass(frozen=True)
 class CategoryEncoder:
-    """Numbers the categories: 0 is unseen or rare, then the known ones from the most frequent on, then missing.
+    """Numbers the categories: 0 is unseen or rare, then the known ones by frequency, then missing.
 
     Attributes:
         plan: how the column is read.
@@ -164,7 +165,8 @@ class CategoryEncoder:
         changes = []
         if len(rare):
             rows = int(counts[rare].sum())
-            text = f"{counted(len(rare), 'rare category', 'rare categories')} ({counted(rows, 'row')}) read as one with the unseen"
+            what = f"{counted(len(rare), 'rare category', 'rare categories')} ({counted(rows, 'row')})"
+            text = f"{what} read as one with the unseen"
             shown = tuple(repr(word) for word in column.words.gather(rare[:3].tolist()).to_list())
             changes.append(Change(column.plan.name, "rare", rows, text, shown))
         labels = tuple(column.words.gather(common.tolist()).to_list())
@@ -201,7 +203,7 @@ class CategoryEncoder:
 
 @dataclass(frozen=True)
 class DateEncoder:
-    """Expands a date into elapsed time, year, month, day of the week, place in the year, and time of day where there is one.
+    """Expands a date into elapsed time, year, month, weekday, place in the year, and time of day if any.
 
     Attributes:
         plan: how the column is read.
@@ -271,9 +273,13 @@ class DateEncoder:
 
     def to_config(self) -> dict[str, Any]:
         return {
-            "plan": self.plan.to_config(), "origin": self.origin, "fill": self.fill, "parts": list(self.parts),
-            "scalers": {part: scaler.to_config() for part, scaler in self.scalers.items()}, "indicator": self.indicator,
-        }  # fmt: skip
+            "plan": self.plan.to_config(),
+            "origin": self.origin,
+            "fill": self.fill,
+            "parts": list(self.parts),
+            "scalers": {part: scaler.to_config() for part, scaler in self.scalers.items()},
+            "indicator": self.indicator,
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> DateEncoder:
@@ -292,7 +298,7 @@ _CALENDAR = {"month": 12, "day of week": 7}  # parts that are categories, code 0
 
 
 def _date_parts(micros: np.ndarray, origin: int) -> dict[str, np.ndarray]:
-    """The calendar parts of times (N,), microseconds since 1970; months and days of the week (Monday first) count from 1."""
+    """The calendar parts of times (N,), microseconds since 1970; months and weekdays (Monday) are from 1."""
     times = micros.astype("datetime64[us]")
     days, months, years = (times.astype(f"datetime64[{unit}]") for unit in "DMY")
     place = 2 * np.pi * (days - years.astype("datetime64[D]")).astype(np.int64) / 365.25
@@ -330,7 +336,8 @@ class TextEncoder:
         spaces = column.words.str.count_matches(r"\s+").mean()
         grams = 1.0 + (float(spaces) if isinstance(spaces, int | float) else 0.0) < _WORDS_FOR_WORDS
         what = "groups of three letters" if grams else "words"
-        text = f"free text read as {what} hashed into {options.text_width} features; text_width= changes the limit"
+        limit = f"{options.text_width} features; text_width= changes the limit"
+        text = f"free text read as {what} hashed into {limit}"
         made = cls(column.plan, options.text_width, grams, bool(column.missing.any()))
         return made, [Change(column.plan.name, "hashed", options.text_width, text)]
 
@@ -370,7 +377,7 @@ _ENCODERS: dict[str, Any] = {
 def fit_encoder(
     column: ParsedColumn, options: EncodeOptions, scaler: str = ""
 ) -> tuple[Encoder, list[Change]]:
-    """Fit the encoder of a column's kind to its training rows; `scaler` names a rescaling in place of the chosen one."""
+    """Fit the encoder of a column's kind to its training rows; `scaler` names a rescaling, "" chooses one."""
     made: tuple[Encoder, list[Change]] = _ENCODERS[column.plan.kind].fit(column, options, scaler)
     return made
 

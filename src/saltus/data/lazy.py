@@ -1,4 +1,4 @@
-"""Loads a heavy third-party module at its first use, so that importing saltus stays quick; used by every file of `data`."""
+"""Loads a heavy third-party module at its first use, so that importing saltus stays quick."""
 
 from __future__ import annotations
 

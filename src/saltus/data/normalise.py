@@ -1,4 +1,4 @@
-"""Rescales numbers so that a network can learn from them; the way is chosen per column from its values; needs NumPy only."""
+"""Rescales numbers so that a network can learn from them, each column in a way chosen from its values."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def _inner(values: np.ndarray) -> np.ndarray:
 
 
 def _far_out(values: np.ndarray) -> float:
-    """The largest distance from the median in standard deviations of the inner values; infinite where those are all equal."""
+    """The largest distance from the median in deviations of the inner values; infinite if those are equal."""
     spread = _spread(_inner(values))
     return float(np.max(np.abs(values - np.median(values)))) / spread if spread > 0 else np.inf
 
@@ -213,9 +213,10 @@ def _far_out(values: np.ndarray) -> float:
 def choose(values: np.ndarray) -> tuple[str, str]:
     """Choose a scaler for finite values (N,), and say why.
 
-    Zeros and ones stay as they are. Values that fill natural bounds are mapped onto them; what is roughly symmetric
-    without far outliers is standardised; far outliers beside an even middle are kept out of the scale by median and
-    quartiles; a long tail goes through the logarithm where that straightens it; the rest goes through its quantiles.
+    Zeros and ones stay as they are. Values that fill natural bounds are mapped to 0 to 1; what is roughly
+    symmetric without far outliers is standardised; far outliers beside an even middle are kept out of the
+    scale by median and quartiles; a long tail goes through the logarithm where that straightens it; the rest
+    goes through its quantiles.
 
     Example:
         >>> import numpy as np
@@ -242,6 +243,6 @@ def choose(values: np.ndarray) -> tuple[str, str]:
     log_skew = _skew(straight)
     if abs(log_skew) <= min(_SKEWED, 0.5 * abs(skew)) and _far_out(straight) <= _FAR:
         return "log", f"skew {skew:.1f}, {log_skew:.1f} after the logarithm"
-    return "quantile", f"skew {skew:.1f}, outliers {far:.0f} spreads away" if np.isfinite(
-        far
-    ) else "nearly all rows have one value"
+    if not np.isfinite(far):
+        return "quantile", "nearly all rows have one value"
+    return "quantile", f"skew {skew:.1f}, outliers {far:.0f} spreads away"

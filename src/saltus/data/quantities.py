@@ -1,4 +1,4 @@
-"""Numbers that were written as text: decimal and grouping marks, currencies, units, percentages; above `dictionary` and `units`.
+"""Numbers that were written as text: decimal and grouping marks, currencies, units, shares; above `units`.
 
 A rule is learnt from the distinct texts of one column, and then reads any text the same way.
 """
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 else:
     pl = LazyModule("polars")
 
-# One written number: sign, currency, digits with any marks, exponent, unit. "(5)" is minus five; "<5" and "90+" are bounds.
+# A written number: sign, currency, digits with marks, exponent, unit. "(5)" is -5; "<5" and "90+" are bounds.
 _PATTERN = (
     r"^(?P<open>\()?\s*(?P<bound>[<>≤≥~≈]=?)?\s*(?P<sign>[-+−–])?\s*"
-    r"(?P<currency>US\$|[$€£¥₹]|(?:USD|EUR|GBP|JPY|CHF|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK)\b)?\s*(?P<second>[-−–])?\s*"
+    r"(?P<currency>US\$|[$€£¥₹]|(?:USD|EUR|GBP|JPY|CHF|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK)\b)?\s*"
+    r"(?P<second>[-−–])?\s*"
     r"(?P<digits>[.,]?\d[\d.,'’_\x{a0}\x{202f} ]*)(?P<exponent>[eE][-+]?\d{1,3}\b)?\s*"
     r"(?P<unit>[^\d\s()+\-][^\d()+]{0,14}?)?\s*(?P<plus>\+)?\s*(?P<close>\))?$"
 )
@@ -77,9 +78,11 @@ class WrittenNumbers:
         self.pieces = pieces = (
             words.alias("").str.extract_groups(_PATTERN).struct.unnest().select(
                 digits.str.replace_all(_SPACES, "").fill_null("").alias("digits"),
-                (~digits.str.contains(_SPACES) | digits.str.contains(_SPACED)).fill_null(False).alias("spaced"),
+                (~digits.str.contains(_SPACES) | digits.str.contains(_SPACED))
+                .fill_null(False).alias("spaced"),
                 pl.col("open").is_not_null().alias("open"), pl.col("close").is_not_null().alias("close"),
-                pl.col("sign").is_in(dash).fill_null(False).alias("sign"), pl.col("second").is_not_null().alias("second"),
+                pl.col("sign").is_in(dash).fill_null(False).alias("sign"),
+                pl.col("second").is_not_null().alias("second"),
                 (pl.col("bound").is_not_null() | pl.col("plus").is_not_null()).alias("bound"),
                 pl.col("exponent").fill_null(""), pl.col("currency").fill_null(""),
                 pl.col("unit").fill_null("").str.strip_chars(),
@@ -153,8 +156,8 @@ def read_numbers(
         written: the same texts taken apart, where that is done already.
 
     Returns:
-        Values float64 (D,), NaN where a text is no number; and a bool mask (D,) of texts that are neither a number
-        nor one of the strays that stood in the training column.
+        Values float64 (D,), NaN where a text is no number; and a bool mask (D,) of texts that are neither a
+        number nor one of the strays that stood in the training column.
 
     Example:
         >>> import polars
@@ -211,8 +214,9 @@ def learn_numbers(
         return None, []
     currencies = set(written.currency[good].tolist()) - {""}
     if len(currencies) > 1:
-        return None, [Change(name, "currencies", len(currencies), f"kept as text: mixes {', '.join(sorted(currencies))}",
-                             tuple(dictionary.examples(good & (written.currency != ""))))]  # fmt: skip
+        examples = dictionary.examples(good & (written.currency != ""))
+        text = f"kept as text: mixes {', '.join(sorted(currencies))}"
+        return None, [Change(name, "currencies", len(currencies), text, examples)]
     family, unit, bare = _unit_of(written, rows, good)
     if family is None:
         return None, []
@@ -229,7 +233,7 @@ def learn_numbers(
 
 
 def _unit_of(written: WrittenNumbers, rows: np.ndarray, good: np.ndarray) -> tuple[str | None, str, str]:
-    """Family, the unit to keep values in, and what a bare number is taken for; family None when the units do not go together."""
+    """Family (None: the units do not go together), the unit to keep, and what a bare number is taken for."""
     tally: dict[str, int] = {}
     for unit, count in zip(written.unit[good].tolist(), rows[good].tolist(), strict=True):
         tally[unit] = tally.get(unit, 0) + count
@@ -259,24 +263,29 @@ def _changes(name: str, dictionary: Dictionary, written: WrittenNumbers, good: n
         count = int(dictionary.counts[chosen].sum())
         if not count:
             return []
-        examples = dictionary.examples(
-            chosen, (lambda i: f"{values[i]:.10g}") if action != "not a number" else None
-        )
-        return [Change(name, action, count, text.format(count=counted(count, "value")), examples)]
+        after = None if action == "not a number" else lambda i: f"{values[i]:.10g}"
+        examples = dictionary.examples(chosen, after)
+        return [Change(name, action, count, text.replace("COUNT", counted(count, "value")), examples)]
 
-    scaled = np.array(
-        [_scale(rule, unit) not in ((1.0, 0.0), None) for unit in written.unit.tolist()], dtype=bool
-    )
+    restyled = good & (~written.plain | (written.doubtful & (rule.decimal == ",")))
+    doubtful = good & written.doubtful_commas & (rule.decimal == ".") & (not settled)
+    scaled = np.zeros(len(values), dtype=bool)
+    for unit in set(written.unit.tolist()):
+        if _scale(rule, unit) not in ((1.0, 0.0), None):
+            scaled |= written.unit == unit
     target = f"converted to {rule.unit}" if rule.unit else "multiplied out"
     bare = good & (written.unit == "") & (rule.bare != rule.unit or rule.family not in ("", "multiplier"))
     taken = "fractions, times 100 in %" if rule.bare == FRACTION else rule.bare
+    thousands = (
+        "COUNT with one comma before three digits read as thousands; decimal=',' reads them as decimals"
+    )
+    points = "COUNT with a decimal comma beside decimal points unified"
     return [
-        *change("number format", good & (~written.plain | (written.doubtful & (rule.decimal == ","))), "{count} written as text read as numbers"),
-        *change("decimal mark", good & written.comma & mixed, "{count} with a decimal comma beside decimal points unified"),
-        *change("doubtful mark", good & written.doubtful_commas & (rule.decimal == ".") & (not settled),
-                "{count} with one comma before three digits read as thousands; decimal=',' reads them as decimals"),
-        *change("units", good & scaled & (written.unit != ""), "{count} " + target),
-        *change("unit left out", bare, "{count} without a unit taken as " + taken),
-        *change("bounds", good & written.bound, "{count} that state a bound read as the bound itself"),
-        *change("not a number", ~good, "{count} not a number in a column of numbers count as missing"),
-    ]  # fmt: skip
+        *change("number format", restyled, "COUNT written as text read as numbers"),
+        *change("decimal mark", good & written.comma & mixed, points),
+        *change("doubtful mark", doubtful, thousands),
+        *change("units", good & scaled & (written.unit != ""), "COUNT " + target),
+        *change("unit left out", bare, "COUNT without a unit taken as " + taken),
+        *change("bounds", good & written.bound, "COUNT that state a bound read as the bound itself"),
+        *change("not a number", ~good, "COUNT not a number in a column of numbers count as missing"),
+    ]

@@ -1,7 +1,8 @@
-"""Reads a table from a file or takes one from memory, as a Polars frame; the first step of the table pipeline.
+"""Reads a table from a file or takes one from memory, as a Polars frame; the first step.
 
-Files: delimited text (also compressed), Parquet, Arrow/Feather, JSON lines and JSON. In memory: Polars and pandas frames, Arrow
-tables, a dict of columns, a list of dicts.
+Files: delimited text (also compressed), Parquet, Arrow/Feather, JSON lines and JSON. In memory: Polars and
+    pandas
+frames, Arrow tables, a dict of columns, a list of dicts.
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ def read_table(
     """Read a table from a file, or take one from memory.
 
     Args:
-        source: a path (CSV, TSV, Parquet, Arrow/Feather, JSON lines, JSON; text also as .gz, .bz2, .xz), a Polars or
-            pandas frame, an Arrow table, a dict of columns, a list of dicts (rows), or a Table.
+        source: a path (CSV, TSV, Parquet, Arrow/Feather, JSON lines, JSON; each also as .gz, .bz2, .xz), a
+            Polars or pandas frame, an Arrow table, a dict of columns, a list of dicts (rows), or a Table.
         format: one of "csv", "parquet", "jsonl", "json", "arrow"; by default the file's extension decides.
         delimiter: the character between fields of a delimited file; None finds it.
         encoding: a codec name of a delimited file; None finds it.
@@ -81,8 +82,8 @@ def read_table(
         The table.
 
     Raises:
-        DataError: the file is missing, empty, ragged, not readable as its format or of an unknown kind; columns of unequal
-            lengths; a name that stands twice.
+        DataError: the file is missing, empty, ragged, not readable as its format or of an unknown kind;
+            columns of unequal lengths; a name that stands twice.
 
     Example:
         >>> read_table({"height": [1.71, 1.82], "name": ["Ann", "Bob"]}).frame.shape
@@ -91,7 +92,7 @@ def read_table(
     if isinstance(source, Table):
         return source
     if isinstance(source, str | os.PathLike):
-        return _read_file(Path(source), format, delimiter, encoding, header)
+        return _read_file(Path(source), format=format, delimiter=delimiter, encoding=encoding, header=header)
     for option, value in (
         ("format", format),
         ("delimiter", delimiter),
@@ -109,7 +110,7 @@ def read_table(
 
 
 def _read_file(
-    path: Path, format: str | None, delimiter: str | None, encoding: str | None, header: bool | None
+    path: Path, *, format: str | None, delimiter: str | None, encoding: str | None, header: bool | None
 ) -> Table:
     if path.is_dir():
         raise DataError(
@@ -124,8 +125,9 @@ def _read_file(
     kind = format or _FORMATS.get(suffix[0])
     if kind is None:
         known = ", ".join(_FORMATS)
+        ending = f"the extension {suffix[0]!r}" if suffix[0] else "a file without an extension"
         raise DataError(
-            f"{path}: {'the extension ' + repr(suffix[0]) if suffix[0] else 'a file without an extension'} does not tell how to read it",
+            f"{path}: {ending} does not tell how to read it",
             fix=f"pass format= one of {', '.join(map(repr, FORMATS))}, or rename it to one of: {known}",
         )
     if kind not in FORMATS:
@@ -262,8 +264,10 @@ def _from_pandas(frame: Any) -> pl.DataFrame:
 def _from_rows(rows: Sequence[Any], name: str) -> pl.DataFrame:
     for number, row in enumerate(rows, 1):
         if not isinstance(row, Mapping):
-            raise DataError(f"{name}, row {number:,} is a {type(row).__name__}, expected a dict of column names and values",
-                            fix='give rows such as {"age": 39, "sex": "F"}')  # fmt: skip
+            raise DataError(
+                f"{name}, row {number:,} is a {type(row).__name__}, expected a dict of names and values",
+                fix='give rows such as {"age": 39, "sex": "F"}',
+            )
     names = list(dict.fromkeys(str(key) for row in rows for key in row))
     by_text = [{str(key): value for key, value in row.items()} for row in rows]
     return _from_columns({key: [row.get(key) for row in by_text] for key in names})
@@ -314,10 +318,11 @@ def _series(name: str, values: Any) -> pl.Series:
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Nested records as columns of their own ("address.city"), lists as text with spaces between their items."""
+    """Nested records as columns of their own ("address.city"), lists as text with spaces between."""
     while nested := [name for name, kind in frame.schema.items() if isinstance(kind, pl.Struct)]:
         for name in nested:
-            inner = frame[name].struct.unnest().rename(lambda field, name=name: f"{name}.{field}")
+            inner = frame[name].struct.unnest()
+            inner = inner.rename({field: f"{name}.{field}" for field in inner.columns})
             place = frame.columns.index(name)
             frame = frame.drop(name)
             for offset, column in enumerate(inner.get_columns()):

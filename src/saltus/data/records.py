@@ -1,4 +1,4 @@
-"""What the table pipeline tells its user: one record a change, and plain-text tables; lowest file of `data`."""
+"""What the table pipeline tells its user: one record a change, and plain-text tables."""
 
 from __future__ import annotations
 

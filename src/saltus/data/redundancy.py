@@ -1,4 +1,4 @@
-"""Finds rows and columns that tell nothing new: copies of rows, and columns that repeat another in any form; below `table`."""
+"""Finds what tells nothing new: copies of rows, columns that repeat another in any form; below `table`."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ def _whole(column: ParsedColumn) -> np.ndarray:
 def repeated_rows(columns: list[ParsedColumn]) -> tuple[np.ndarray, bool]:
     """Rows that repeat an earlier row in every column.
 
-    A table of few coarse columns repeats rows by nature: whether the copies are more than chance is judged by the number
-    of equal pairs that independent columns with the same values would give.
+    A table of few coarse columns repeats rows by nature: whether the copies are more than chance is judged
+    by the number of equal pairs that independent columns with the same values would give.
 
     Args:
         columns: all columns of the table, the target and identifiers among them.
 
     Returns:
-        bool (N,), true for each copy; and whether the copies are what chance gives, and so observations of their own.
+        bool (N,), true for each copy; and whether the copies are what chance gives, so observations of their
+        own.
     """
     frame = pl.DataFrame({str(i): _whole(column) for i, column in enumerate(columns)})
     hashes = frame.hash_rows()
@@ -69,7 +70,8 @@ def _first_seen(column: ParsedColumn) -> np.ndarray:
 def same_partition(a: ParsedColumn, b: ParsedColumn) -> bool:
     """Whether two columns tell the same rows apart, and do so too often for chance.
 
-    Such columns hold one piece of information in two forms, such as the years of schooling and the name of the degree.
+    Such columns hold the same information in two forms, as the years of schooling and the name of the degree
+    do.
     """
     rows = len(a.values)
     if a.plan.distinct != b.plan.distinct or a.plan.missing != b.plan.missing:
@@ -110,9 +112,9 @@ def _compare(early: ParsedColumn, late: ParsedColumn) -> dict[str, str]:
             _whole(early), _whole(late), equal_nan=early.values.dtype.kind == "f"
         )
         return {b.name: f"the same values as {a.name!r}"} if same and a.kind == b.kind else {}
-    if early.words is not None and late.words is not None:
-        if np.array_equal(early.values, late.values) and early.words.equals(late.words):
-            return {b.name: f"the same values as {a.name!r}"}
+    worded = early.words is not None and late.words is not None and early.words.equals(late.words)
+    if worded and np.array_equal(early.values, late.values):
+        return {b.name: f"the same values as {a.name!r}"}
     if "text" in (a.kind, b.kind) or not same_partition(early, late):
         return {}
     stays, goes = (b, a) if a.kind == "category" and b.kind in ("number", "boolean") else (a, b)
@@ -126,11 +128,14 @@ def _linear(numbers: list[ParsedColumn]) -> dict[str, str]:
     rows = len(numbers[0].values)
     sample = np.linspace(0, rows - 1, min(rows, _CORRELATION_ROWS)).astype(np.int64)
     table = np.stack([column.values[sample] for column in numbers])
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        centred = table - np.nanmean(np.where(np.isfinite(table), table, np.nan), axis=1, keepdims=True)
-        centred = np.nan_to_num(centred / np.nanmax(np.abs(centred), axis=1, keepdims=True))
-        centred /= np.linalg.norm(centred, axis=1, keepdims=True)
-        correlation = np.abs(centred @ centred.T)
+    known = ~np.isnan(table)
+    mean = np.where(known, table, 0.0).sum(axis=1, keepdims=True) / np.maximum(
+        known.sum(axis=1, keepdims=True), 1
+    )
+    centred = np.where(known, table - mean, 0.0)
+    centred /= np.maximum(np.abs(centred).max(axis=1, keepdims=True), np.finfo(float).tiny)
+    centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), np.finfo(float).tiny)
+    correlation = np.abs(centred @ centred.T)
     found: dict[str, str] = {}
     for i, j in zip(*np.nonzero(np.triu(correlation > 1.0 - 1e-9, 1)), strict=True):
         early, late = numbers[i], numbers[j]

@@ -1,7 +1,8 @@
 """Finds out what each column of a table means, and shows it; between `column` and `table`.
 
-The order of questions for a column of text: one value or none? yes and no? numbers? dates? codes that name each row? categories or
-free text? Doubt keeps the text as it is: codes with leading zeros stay codes, mixed currencies stay text.
+The order of questions for a column of text: no value? yes and no? numbers? dates? codes that name each row?
+categories or free text? one value only? Doubt keeps the text as it is: codes with leading zeros stay codes,
+mixed currencies stay text.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ else:
     pl = LazyModule("polars")
 
 _ID_NAME = re.compile(
-    r"(?i)^(unnamed_\d+|unnamed: ?\d+|index|id|uuid|guid|.*[ _-]id|.*[a-z]Id|.*ID|id[ _-].*|row[ _-]?(no|nr|num|number|id|names?)?|rownames?)$"
+    r"^(?i:unnamed(_|: ?)\d+|index|id|uuid|guid|.*[ _-]id|id[ _-].*|row[ _-]?(no|nr|num|number|id|names?)?)$"
+    r"|[a-z]I[dD]$"
 )
 _ID_ROWS = 20  # fewer rows say nothing about uniqueness
 _COUNTER_ROWS = 100
@@ -155,9 +157,16 @@ class Schema:
 def treatment(plan: ColumnPlan) -> str:
     """What will become of a column of this plan, in a few words."""
     words = {
-        "number": "rescaled", "boolean": "zero or one", "category": "embedded", "date": "calendar features", "time": "time of day features",
-        "text": "hashed words or letter groups", "identifier": "dropped", "constant": "dropped", "empty": "dropped",
-    }[plan.kind]  # fmt: skip
+        "number": "rescaled",
+        "boolean": "zero or one",
+        "category": "embedded",
+        "date": "calendar features",
+        "time": "time of day features",
+        "text": "hashed words or letter groups",
+        "identifier": "dropped",
+        "constant": "dropped",
+        "empty": "dropped",
+    }[plan.kind]
     return f"{words} ({plan.reason})" if plan.reason else words
 
 
@@ -239,8 +248,9 @@ def inspect(
             changes.append(Change(name, "dropped", 1, f"dropped: {plan.reason}"))
     padded = {name: count for name, finding in findings.items() if (count := _padded(finding.raw))}
     if padded:
-        text = f"space around {counted(sum(padded.values()), 'value')} in {counted(len(padded), 'column')} removed"
-        changes.append(Change("", "spaces", sum(padded.values()), text, tuple(map(repr, list(padded)[:5]))))
+        count = sum(padded.values())
+        text = f"space around {counted(count, 'value')} in {counted(len(padded), 'column')} removed"
+        changes.append(Change("", "spaces", count, text, tuple(map(repr, list(padded)[:5]))))
     return Schema(tuple(plans), tuple(changes), frame.height), parsed
 
 
@@ -267,54 +277,52 @@ def _decimal_of_table(findings: Any) -> str:
 
 def _infer(finding: _Finding, reading: Reading) -> ColumnPlan:
     raw, override = finding.raw, finding.override
-    decimal = override.decimal or reading.decimal
     day_first = reading.day_first if override.day_first is None else override.day_first
+    reading = replace(reading, decimal=override.decimal or reading.decimal, day_first=day_first)
     if override.kind in ("identifier", "constant", "empty", "drop"):
         return finding.learnt("category", CategoryRule(), reason="as asked")
     if override.kind:
-        return _as_asked(finding, override.kind, decimal, day_first)
+        return _as_asked(finding, override.kind, reading)
     if not raw.is_text:
-        return _typed(finding, day_first)
+        return _typed(finding, reading)
     numbers, left = raw.plain
-    if not len(left) and not np.isnan(numbers).all() and not has_codes(raw.stripped):
-        if decimal != "," or not only_doubtful_points(raw.stripped):
-            return _number_or_date(finding, NumberRule(), day_first)
+    plain = not len(left) and not np.isnan(numbers).all() and not has_codes(raw.stripped)
+    if plain and (reading.decimal != "," or not only_doubtful_points(raw.stripped)):
+        return _number_or_date(finding, NumberRule(), reading)
     if not len(raw.present.words):
         return finding.learnt("empty", reason="no values")
     booleans = learn_booleans(raw.name, raw.present)
     if booleans is not None:
         return finding.learnt("boolean", None, booleans)
     if _looks_like_figures(raw.present):
-        rule, changes = learn_numbers(raw.name, raw.present, raw.written, decimal)
+        rule, changes = learn_numbers(raw.name, raw.present, raw.written, reading.decimal)
         if rule is not None:
             finding.changes += changes
-            return _number_or_date(finding, rule, day_first)
+            return _number_or_date(finding, rule, reading)
         finding.changes += changes
-        dates, changes = learn_dates(raw.name, raw.present, day_first)
+        dates, changes = learn_dates(raw.name, raw.present, day_first=reading.day_first)
         if dates is not None:
             return finding.learnt("time" if dates.clock else "date", dates, changes)
     return _words(finding)
 
 
-def _as_asked(finding: _Finding, kind: str, decimal: str, day_first: bool | None) -> ColumnPlan:
+def _as_asked(finding: _Finding, kind: str, reading: Reading) -> ColumnPlan:
     raw = finding.raw
     if kind == "number" and raw.is_text:
-        rule, changes = learn_numbers(raw.name, raw.present, raw.written, decimal, forced=True)
+        rule, changes = learn_numbers(raw.name, raw.present, raw.written, reading.decimal, forced=True)
         return finding.learnt(kind, rule or NumberRule(), changes if rule else (), "as asked")
     if kind in ("date", "time"):
-        dates, changes = learn_dates(raw.name, raw.present, day_first, forced=True)
-        return finding.learnt(kind, dates or DateRule(clock=kind == "time"), changes, "as asked")
-    if kind in ("category", "text"):
-        rule, changes = (
-            learn_categories(raw.name, raw.present, kept_words(raw.every.words, raw.missing))
-            if kind == "category"
-            else (CategoryRule(), [])
-        )
-        return finding.learnt(kind, rule, changes, "as asked")
+        dates, changes = learn_dates(raw.name, raw.present, day_first=reading.day_first, forced=True)
+        dates = dates or DateRule(clock=kind == "time")
+        return finding.learnt("time" if dates.clock else "date", dates, changes, "as asked")
+    if kind == "category":
+        return replace(_classes(finding), reason="as asked")
+    if kind == "text":
+        return finding.learnt(kind, CategoryRule(), reason="as asked")
     return finding.learnt(kind, NumberRule() if kind == "number" else None, reason="as asked")
 
 
-def _typed(finding: _Finding, day_first: bool | None) -> ColumnPlan:
+def _typed(finding: _Finding, reading: Reading) -> ColumnPlan:
     """The plan of a column that comes with a type of its own."""
     raw = finding.raw
     if raw.is_temporal:
@@ -322,23 +330,17 @@ def _typed(finding: _Finding, day_first: bool | None) -> ColumnPlan:
         return finding.learnt("time" if clock else "date", DateRule(clock=clock))
     if raw.series.dtype == pl.Boolean:
         return finding.learnt("boolean")
-    return _number_or_date(finding, NumberRule(), day_first)
+    return _number_or_date(finding, NumberRule(), reading)
 
 
-def _number_or_date(finding: _Finding, rule: NumberRule, day_first: bool | None) -> ColumnPlan:
+def _number_or_date(finding: _Finding, rule: NumberRule, reading: Reading) -> ColumnPlan:
     raw = finding.raw
     known = raw.plain[0] if rule.plain else np.zeros(0)
     known = known[~np.isnan(known)]
-    if (
-        len(known)
-        and known.min() >= 0.0
-        and known.max() <= 1.0
-        and not np.isin(known, (0.0, 1.0), invert=True).any()
-    ):
-        if known.min() < known.max():
-            return finding.learnt("boolean")
+    if len(known) and (known.min(), known.max()) == (0.0, 1.0) and bool(np.isin(known, (0.0, 1.0)).all()):
+        return finding.learnt("boolean")
     if len(known) and known.min() >= 19000101 and known.max() <= 21001231 and not (known % 1).any():
-        dates, changes = learn_dates(raw.name, raw.present, day_first)
+        dates, changes = learn_dates(raw.name, raw.present, day_first=reading.day_first)
         if dates is not None and not dates.strays:
             return finding.learnt("date", dates, changes, "eight digits, all of them calendar days")
     return finding.learnt("number", rule)
@@ -365,7 +367,7 @@ def _words(finding: _Finding) -> ColumnPlan:
 
 
 def _classes(finding: _Finding) -> ColumnPlan:
-    """Texts as classes to predict, however many they are."""
+    """A column of categories, however many they are."""
     raw = finding.raw
     rule, changes = learn_categories(raw.name, raw.present, kept_words(raw.every.words, raw.missing))
     return finding.learnt("category", rule, changes)
@@ -397,7 +399,7 @@ def _set_aside(plan: ColumnPlan, column: ParsedColumn, *, is_target: bool) -> Co
 
 
 def _is_counter(plan: ColumnPlan, values: np.ndarray) -> bool:
-    """Whether a column numbers the rows: whole numbers, all different, called an identifier or running from about zero."""
+    """Whether a column numbers the rows: whole, all different, and called an id or running from zero."""
     known = values[~np.isnan(values)]
     if len(known) < _ID_ROWS or plan.distinct < 0.99 * len(known) or (known % 1).any():
         return False
@@ -417,7 +419,7 @@ def _padded(raw: RawColumn) -> int:
 
 
 def _cell_changes(raw: RawColumn, plan: ColumnPlan, column: ParsedColumn, reading: Reading) -> list[Change]:
-    """What happened to cells apart from their kind's own rule: infinite numbers, and words that stand for "no value"."""
+    """What happened to cells apart from their kind's rule: infinite numbers, and words for "no value"."""
     changes: list[Change] = []
     if not raw.is_text:
         if plan.kind == "number":

@@ -1,4 +1,4 @@
-"""Spellings: what counts as missing, yes and no, and one category written in several ways; between `dictionary` and `schema`."""
+"""Spellings: what counts as missing, yes and no, one category written in several ways; above `dictionary`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,38 @@ else:
 
 # lower case; blank cells are missing anyway
 MISSING = frozenset(
-    [r"?", r"??", r"na", r"n/a", r"n.a.", r"<na>", r"#n/a", r"#na", r"nan", r"-nan", r"null", r"(null)", r"\n", r"none", r"nil", r"missing", r"(missing)", r"-", r"--", r"---", r"–", r"—", r".", r"..", r"...", r"nat", r"#null!", r"#value!", r"#div/0!"]
-)  # fmt: skip
+    [
+        r"?",
+        r"??",
+        r"na",
+        r"n/a",
+        r"n.a.",
+        r"<na>",
+        r"#n/a",
+        r"#na",
+        r"nan",
+        r"-nan",
+        r"null",
+        r"(null)",
+        r"\n",
+        r"none",
+        r"nil",
+        r"missing",
+        r"(missing)",
+        r"-",
+        r"--",
+        r"---",
+        r"–",
+        r"—",
+        r".",
+        r"..",
+        r"...",
+        r"nat",
+        r"#null!",
+        r"#value!",
+        r"#div/0!",
+    ]
+)
 _WORDS = frozenset({"none", "nil"})  # in a column of categories "None" may well say that there is no garage
 _SIGNS = frozenset({"-", "--", "---", "–", "—"})
 
@@ -86,7 +116,7 @@ def read_booleans(words: pl.Series) -> np.ndarray:
 
 
 def learn_booleans(name: str, dictionary: Dictionary) -> list[Change] | None:
-    """What unifying the spellings of yes and no changes; None where the column holds other texts, or one side only."""
+    """What unifying the spellings of yes and no changes; None where there are other texts or one side."""
     values = read_booleans(dictionary.words)
     if np.isnan(values).any() or len(set(values.tolist())) < 2:
         return None
@@ -130,8 +160,8 @@ def learn_categories(
 ) -> tuple[CategoryRule, list[Change]]:
     """Find out whether letter case tells the categories of a column apart.
 
-    Codes of one or two letters keep their case where both spellings are common: "a" and "A" may be two alleles. Longer
-    words that differ in case only are one category.
+    Codes of one or two letters keep their case where both spellings are common: "a" and "A" may be two
+    alleles. Longer words that differ in case only are one category.
 
     Args:
         name: the column, for the records.

@@ -1,4 +1,4 @@
-"""Splits rows into a training part and a held-out part; stratified for classes, and a pure function of its seed."""
+"""Splits rows into a training and a held-out part; stratified for classes, a pure function of its seed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def split_rows(
         rows: the number of rows, or the targets (N,) themselves: labels of any kind or numbers.
         share: the part to hold out, between 0 and 1.
         seed: the same seed gives the same split.
-        stratify: keep the classes' shares; by default for targets that look like classes (no fractions, at most one
-            distinct value in ten rows). A class of one row stays in the training part.
+        stratify: keep the classes' shares; by default for targets that look like classes (no fractions, at
+            most one distinct value in ten rows). A class of one row stays in the training part.
 
     Returns:
         Row numbers of the training part and of the held-out part, each int64 and in random order.
@@ -36,7 +36,7 @@ def split_rows(
         raise ArgumentError(
             f"share is {share!r}, expected a number between 0 and 1", fix="0.2 holds out a fifth of the rows"
         )
-    labels = None if isinstance(rows, int | np.integer) else _codes(rows, stratify)
+    labels = None if isinstance(rows, int | np.integer) else _codes(rows, stratify=stratify)
     count = int(rows) if isinstance(rows, int | np.integer) else len(rows)
     if stratify and labels is None:
         raise ArgumentError(
@@ -60,7 +60,7 @@ def split_rows(
     return order[~held], order[held]
 
 
-def _codes(targets: Any, stratify: bool | None) -> np.ndarray | None:
+def _codes(targets: Any, *, stratify: bool | None) -> np.ndarray | None:
     """Class numbers (N,) of targets, or None where they are not to be stratified."""
     if stratify is False:
         return None

@@ -1,12 +1,12 @@
-"""Tables for networks: fitted on training rows, stored as a plain dict, and applied in the same way to any later row.
+"""Tables for networks: fitted on training rows, stored as a plain dict, applied alike to later rows.
 
-The way of a table: `read` -> `schema` (what each column means) -> `redundancy` -> one encoder a column -> arrays.
+The way of a table: `read` -> `schema` (what columns mean) -> `redundancy` -> an encoder a column -> arrays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,8 +86,8 @@ class TableEncoder:
 
     Args:
         max_categories: known categories a column keeps; the rest are read as unseen ones.
-        rare_share: categories in a smaller share of the training rows (and in less than 50) are read as unseen ones, as
-            far as they make up a tenth of the rows together.
+        rare_share: categories in a smaller share of the training rows (and in less than 50) are read as
+            unseen ones, as far as they make up a tenth of the rows together.
         text_width: features that a free text is hashed into.
         drop_duplicates: leave out training rows that repeat another one.
         decimal: "." or "," to settle texts such as "1,200"; by default the data decide.
@@ -119,8 +119,8 @@ class TableEncoder:
     ) -> None:
         if max_categories < 1 or text_width < 1 or not 0.0 <= rare_share < 1.0:
             raise ArgumentError(
-                f"max_categories={max_categories}, text_width={text_width}, rare_share={rare_share}: expected two numbers from 1 "
-                "on and a share from 0 up to 1",
+                f"max_categories={max_categories}, text_width={text_width}, rare_share={rare_share}: "
+                "expected two numbers from 1 on and a share from 0 up to 1",
                 fix="leave them out for the defaults",
             )
         self.options = EncodeOptions(max_categories, rare_share, text_width)
@@ -149,15 +149,17 @@ class TableEncoder:
             source: the training rows: anything `read_table` takes.
             target: the column to predict; None for a table without one.
             task: "classification" or "regression"; None finds it from the target.
-            overrides: for single columns, by name: a kind ("number", "category", "date", "text", ...), "drop", a scaler
-                ("standard", "minmax", "robust", "quantile", "log", "none"), or a dict with kind, scaler, decimal, day_first.
+            overrides: for single columns, by name: a kind ("number", "category", "date", "text", ...),
+                "drop", a scaler ("standard", "minmax", "robust", "quantile", "log", "none"), or a dict with
+                kind, scaler, decimal, day_first.
 
         Returns:
             The encoder itself.
 
         Raises:
             UnknownNameError: a target or an overridden column that is not there, with the nearest names.
-            DataError: the table cannot be read, a target that cannot be learnt, or no column left to learn from.
+            DataError: the table cannot be read, a target that cannot be learnt, or no column left to learn
+                from.
         """
         self.fit_transform(source, target, task=task, overrides=overrides)
         return self
@@ -170,7 +172,7 @@ class TableEncoder:
         task: str | None = None,
         overrides: Mapping[str, Any] | None = None,
     ) -> EncodedTable:
-        """Fit, and return the training rows encoded: without copies of rows, and without rows that have no target.
+        """Fit, and return the training rows encoded, without copies of rows and rows that have no target.
 
         Arguments, errors: as in `fit`.
         """
@@ -239,7 +241,7 @@ class TableEncoder:
             copies &= keep
             count = int(copies.sum())
             if count and chance:
-                text = f"{counted(count, 'row')} equal to an earlier one kept: columns as coarse as these repeat by chance"
+                text = f"{counted(count, 'row')} equal to an earlier one kept: so coarse columns repeat"
                 changes.append(Change("", "repeated rows", count, text))
             elif count:
                 changes.append(
@@ -259,8 +261,10 @@ class TableEncoder:
         """Encode rows exactly as the training rows were.
 
         Args:
-            source: anything `read_table` takes, with the training columns in any order; those that were dropped may lack.
-            target: whether to read the target too; None reads it where it is there. Rows without one are then left out.
+            source: anything `read_table` takes, with the training columns in any order; dropped ones may
+                lack.
+            target: whether to read the target too; None reads it where it is there. Rows without one are
+                then left out.
 
         Returns:
             The encoded table; no row is left out when no target is read.
@@ -332,7 +336,7 @@ class TableEncoder:
 
     @property
     def classes(self) -> tuple[Any, ...]:
-        """The labels of the classes in the order of their numbers; empty for regression and without a target."""
+        """The labels of the classes in the order of their numbers; empty without classes."""
         return self.target.labels if self.target else ()
 
     @property
@@ -343,7 +347,7 @@ class TableEncoder:
     # ------------------------------------------------------------------ telling
 
     def describe(self) -> TableReport:
-        """What each column was taken for and what was done to it; print it, or take its `columns` and `records()`."""
+        """What each column was taken for and what was done to it; print it, or take its records."""
         self._need_fitted()
         how = {encoder.plan.name: (encoder.plan, encoder.treatment()) for encoder in self.encoders}
         how |= {
@@ -374,8 +378,12 @@ class TableEncoder:
         options, reading = self.options, self.reading
         return {
             "format": _FORMAT,
-            "options": {"max_categories": options.max_categories, "rare_share": options.rare_share, "text_width": options.text_width,
-                        "drop_duplicates": self.drop_duplicates, "decimal": reading.decimal or None, "day_first": reading.day_first},
+            "options": {
+                **asdict(options),
+                "drop_duplicates": self.drop_duplicates,
+                "decimal": reading.decimal or None,
+                "day_first": reading.day_first,
+            },
             "missing": sorted(reading.missing),
             "columns": list(self.columns),
             "encoders": [encoder.to_config() for encoder in self.encoders],
@@ -392,8 +400,10 @@ class TableEncoder:
             ModelFileError: the dict is of a later format, or is not an encoder's.
         """
         if config.get("format") != _FORMAT:
-            raise ModelFileError(f"the table encoder has the format {config.get('format')!r}, this saltus reads {_FORMAT}",
-                                 fix="use the version of saltus that wrote it, or a later one")  # fmt: skip
+            raise ModelFileError(
+                f"the table encoder has the format {config.get('format')!r}, this saltus reads {_FORMAT}",
+                fix="use the version of saltus that wrote it, or a later one",
+            )
         try:
             made = cls(**config["options"])
             made.reading = replace(made.reading, missing=frozenset(config["missing"]))
@@ -434,8 +444,8 @@ class TableEncoder:
         hints = [f"{found[0]!r} for {name!r}" for name, found in close.items() if found]
         verb = "is" if len(lacking) == 1 else "are"
         raise DataError(
-            f"{table.name}: {counted(len(lacking), 'column')} of the training data {verb} missing: {', '.join(map(repr, lacking))}; "
-            f"those there: {', '.join(map(repr, there))}",
+            f"{table.name}: {counted(len(lacking), 'column')} of the training data {verb} missing: "
+            f"{', '.join(map(repr, lacking))}; those there: {', '.join(map(repr, there))}",
             fix=f"is it {', '.join(hints)}? rename it"
             if hints
             else "add the column; blank cells are allowed",

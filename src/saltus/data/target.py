@@ -1,4 +1,4 @@
-"""What is to be predicted: the task, the classes with their labels, or the scale of a regression target; below `table`."""
+"""What is to be predicted: the task, the classes and labels, or the scale of an amount; below `table`."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ class TargetPlan:
         """Predictions in the target's own labels or unit.
 
         Args:
-            predictions: class numbers (N,) or scores (N, classes) for classification; standardised values (N,) or (N, 1)
-                for regression.
+            predictions: class numbers (N,) or scores (N, classes) for classification; standardised values
+                (N,) or (N, 1) for regression.
 
         Returns:
             Labels (N,), or float64 values (N,).
@@ -122,8 +122,11 @@ class TargetPlan:
             or array.dtype.kind not in "iu"
             or (len(array) and not 0 <= array.min() <= array.max() < len(labels))
         ):
-            raise ShapeError(f"predictions of {self.name!r} have the shape {array.shape} and type {array.dtype}, expected class numbers (N,) "
-                             f"below {len(labels)} or scores (N, {len(labels)})", fix="give the network's output as it is")  # fmt: skip
+            raise ShapeError(
+                f"predictions of {self.name!r} have the shape {array.shape} and type {array.dtype}, expected "
+                f"class numbers (N,) below {len(labels)} or scores (N, {len(labels)})",
+                fix="give the network's output as it is",
+            )
         return labels[array]
 
     def to_config(self) -> dict[str, Any]:
@@ -155,30 +158,36 @@ def fit_target(
     Args:
         raw: its cells.
         column: the same cells read by the schema.
-        task: "classification" or "regression"; None finds it: text, yes/no and few distinct whole numbers are classes.
+        task: "classification" or "regression"; None finds it: text, yes/no and few distinct whole numbers are
+            classes.
         scaler: the rescaling of a regression target; standard by default.
 
     Returns:
         The fitted target, the column read for this task, and what there is to say.
 
     Raises:
-        DataError: no values, one value only, a date, or nothing that repeats; numbers asked for where there are none.
+        DataError: no values, one value only, a date, nothing that repeats, or no numbers for a regression.
     """
     plan, name = column.plan, column.plan.name
     if task is not None and task not in TASKS:
         raise unknown_name("task", task, TASKS)
     known = ~column.missing
-    if not known.any():
+    rows = int(known.sum())
+    if not rows:
         raise DataError(
             f"target {name!r} has no value in any of the {len(known):,} rows",
             fix="choose another target, or fill in its values",
         )
     if plan.kind in ("date", "time"):
-        raise DataError(f"target {name!r} holds {plan.kind}s such as {plan.example!r}; only numbers and classes can be predicted",
-                        fix="turn it into a number first, such as the days until that date")  # fmt: skip
+        raise DataError(
+            f"target {name!r} holds {plan.kind}s ({plan.example!r}), not numbers or classes",
+            fix="turn it into a number first, such as the days until that date",
+        )
     if plan.distinct < 2:
-        raise DataError(f"target {name!r} has one value, {plan.example!r}, in all {int(known.sum()):,} rows: there is nothing to learn",
-                        fix="choose another target, or more varied rows")  # fmt: skip
+        raise DataError(
+            f"target {name!r} has one value, {plan.example!r}, in all {rows:,} rows: nothing to learn",
+            fix="choose another target, or more varied rows",
+        )
     numeric = column.words is None
     whole = numeric and not (column.values[known] % 1).any()
     if task is None:
@@ -193,8 +202,10 @@ def fit_target(
         text = f"regression of {name!r}: {values.min():.6g} to {values.max():.6g}, mean {values.mean():.6g}"
         return TargetPlan(plan, task, (), fitted), column, [Change(name, "target", 1, text)]
     if plan.distinct > 2 and plan.distinct * 2 > known.sum():
-        raise DataError(f"target {name!r} has {plan.distinct:,} different values in {int(known.sum()):,} rows: classes have to repeat",
-                        fix="choose another target, or task='regression' if they are amounts")  # fmt: skip
+        raise DataError(
+            f"target {name!r} has {plan.distinct:,} values in {rows:,} rows: classes have to repeat",
+            fix="choose another target, or task='regression' if they are amounts",
+        )
     target = TargetPlan(plan, task, _labels(raw, column, whole=whole))
     return (
         target,

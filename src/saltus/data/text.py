@@ -1,4 +1,4 @@
-"""Texts as hashed counts of their words or letter groups, so that a text column is not lost to a table network.
+"""Texts as hashed counts of their words or letter groups, so that a network on a table does not lose them.
 
 The hash is our own arithmetic on UTF-8 bytes, so a stored model reads the same text the same way for ever.
 """
@@ -79,7 +79,7 @@ def word_tokens(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
 
 
 def gram_tokens(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Every GRAM neighbouring bytes of each text in lower case, its ends marked, as (number of the text, hash) pairs."""
+    """Every GRAM neighbouring bytes of each text in lower case, as (number of the text, hash) pairs."""
     framed = "\x02" + texts.str.to_lowercase() + "\x03"
     letters, starts = _bytes_of(framed.fill_null(""))
     if len(letters) < GRAM:
@@ -95,8 +95,8 @@ def gram_tokens(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
 def hashed_counts(texts: pl.Series, width: int, *, grams: bool) -> np.ndarray:
     """Texts as `width` numbers each (feature hashing with signs, Weinberger et al. 2009).
 
-    Every word (or letter group) adds +1 or -1 to the one place its hash names; the counts are damped by a logarithm and
-    each row is scaled to a root mean square of one.
+    Every word (or letter group) adds +1 or -1 to the one place its hash names; the counts are damped by a
+    logarithm and each row is scaled to a root mean square of one.
 
     Args:
         texts: Polars String series (N,); a missing text gives zeros.

@@ -1,4 +1,4 @@
-"""Small real data sets that come with saltus; CREDITS.md beside this file names their sources and licences."""
+"""Small real data sets that come with saltus; CREDITS.md beside this file names sources and licences."""
 
 from __future__ import annotations
 
