@@ -33,7 +33,10 @@ STATE = placeholder((2,), dt.float32)
 
 BAD = {
     "a shape that is not the record's": (forged(OPS["exp"], (X,), shape=(5, 4)), "its record says"),
-    "a type that is not the record's": (forged(OPS["exp"], (X,), shape=(4, 5), dtype=dt.float64), "its record says"),
+    "a type that is not the record's": (
+        forged(OPS["exp"], (X,), shape=(4, 5), dtype=dt.float64),
+        "its record says",
+    ),
     "operands of two shapes": (forged(OPS["add"], (X, STATE), shape=(4, 5)), "one shape"),
     "an operand of a kind not taken": (forged(OPS["exp"], (INDEX,), shape=(3,), dtype=dt.int64), "int64"),
     "an operand that is no node": (forged(OPS["exp"], (1.0,)), "float, not a node"),

@@ -1,1 +1,1 @@
-"""Graphs. In: op records and nodes. Out: immutable, hash-consed graphs. Knows no arrays, engines or Tensors."""
+"""Graphs. In: op records and nodes. Out: immutable graphs. Knows no arrays, engines or Tensors."""

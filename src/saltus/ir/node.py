@@ -1,6 +1,6 @@
 """Nodes: immutable, hash-consed, each with the user's line that made it first.
 
-Two calls with the same op, operands and attributes give one node, so equal subexpressions are one by construction.
+Two calls with the same op, operands and attributes give one node, so equal subexpressions are one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _here = _Here()
 
 
 class at:
-    """`with at(node.site):` gives new nodes that site: a rewritten node keeps the line of the one it replaces."""
+    """`with at(node.site):` gives new nodes that site: a rewrite keeps the user's line."""
 
     __slots__ = ("_before", "_site")
 

@@ -1,7 +1,7 @@
 """What an op is: one frozen record that everything else is derived from.
 
-From a record come the NumPy reference and the XLA form (`eval`), the native code (`cpu`), the gradient (`vjp`), the
-shape and type rules, and the tests (`samples`, `laws`). A new op is one record in one file under `ops/`.
+From a record come the NumPy reference and the XLA form (`eval`), the native code (`cpu`), the gradient (`vjp`),
+the shape and type rules, and the tests (`samples`, `laws`). A new op is one record in one file under `ops/`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Sample:
         low, high: range of generated numbers; for integer operands they are rounded.
         dtypes: element types of the operands, by name; None means every type the op's policy allows.
         tolerance: relative error allowed between engines, in units of the type's epsilon.
-        prepare: prepare(*raw) -> operands, all nodes, where an op takes special values (hermitian matrices, say).
+        prepare: prepare(*raw) -> operands, all nodes, for ops of special values (hermitian matrices, say).
         observe: observe(*results) -> nodes to compare, where results are defined up to a sign or phase only.
     """
 
@@ -75,7 +75,7 @@ class Op:
             are tuples. The gradient of a complex operand points where a real loss grows fastest: g times the
             conjugate of the derivative. No vjp: see no_gradient.
         no_gradient: why there is no gradient, where vjp is None.
-        cpu: see Kind; None where there is no native form, so that `eval` runs as a host call (complex always does).
+        cpu: see Kind; None where there is no native form, so that `eval` is a host call (complex always).
         samples: at least one.
         laws: identities for tests, law(out, *operands, **attrs) -> (left, right), all nodes.
         outputs: number of results when it is fixed, 0 when attributes decide.

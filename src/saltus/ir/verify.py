@@ -1,4 +1,4 @@
-"""The grammar of graphs, checked between passes: what `make` promises of a node, and what a whole graph can break."""
+"""The grammar of graphs, checked between passes: what `make` promises, and what only a whole graph can break."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def _result(node: Node) -> None:
         expected = (shape, dtype) if node.op.outputs == 1 else tuple(zip(shape, dtype, strict=True))
     if node.op.outputs == 1:
         if (node.shape, node.dtype) != expected:
-            raise _broken(node, f"it is {node.dtype} {node.shape}, its record says {expected[1]} {expected[0]}")
+            raise _broken(
+                node, f"it is {node.dtype} {node.shape}, its record says {expected[1]} {expected[0]}"
+            )
     elif node.parts != expected:
         raise _broken(node, f"its results are {node.parts}, its record says {expected}")
     for shape, dtype in node.parts or ((node.shape, node.dtype),):

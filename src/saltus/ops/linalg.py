@@ -54,7 +54,7 @@ def _matrix(s: Shape) -> tuple[Shape, int, int, int]:
     return s[:-2], s[-2], s[-1], builtins.min(s[-2:])
 
 
-# --- samples and laws ------------------------------------------------------------------------------------------------
+# --- samples and laws -----------------------------------------------------------------------------
 def _identity_like(a: Node) -> Node:
     return broadcast(eye(a.shape[-2], a.shape[-1], a.dtype), a.shape)
 
@@ -82,7 +82,7 @@ def _samples(*shapes: Shape, prepare: Any = None, observe: Any = None, **attrs: 
     return tuple(Sample((s,), attrs, -1.0, 1.0, None, 256.0, prepare, observe) for s in shapes)
 
 
-# --- inverses and determinants ---------------------------------------------------------------------------------------
+# --- inverses and determinants --------------------------------------------------------------------
 def _cholesky_vjp(g: Node, o: Node, a: Node) -> tuple[Node]:
     """Murray, "Differentiation of the Cholesky decomposition" (2016), equation 10."""
     inner = tril(matmul(conj(o), g, ta=True, tb=False))
@@ -240,7 +240,7 @@ _pinv: Op = define(
 )
 
 
-# --- factorisations --------------------------------------------------------------------------------------------------
+# --- factorisations -------------------------------------------------------------------------------
 def _qr_shape(s: Shape, mode: str) -> tuple[Shape, Shape]:
     batch, rows, columns, inner = _matrix(s)
     if mode not in ("reduced", "complete"):
@@ -445,7 +445,7 @@ svdvals: Op = define(
 )
 
 
-# --- formulas over these ---------------------------------------------------------------------------------------------
+# --- formulas over these --------------------------------------------------------------------------
 def default_tolerance(a: Node) -> float:
     """The larger side of the matrix times the type's epsilon: what counts as 0 beside the largest singular value."""
     return float(builtins.max(a.shape[-2:]) * dt.finfo(real_dtype(a.dtype)).eps)
