@@ -18,6 +18,7 @@ from saltus.backend.cpu import runtime
 from saltus.base import settings
 from saltus.ir.node import Node
 from saltus.schedule.plan import Kernel, Launch, LoopBegin, LoopEnd, Phase, Place, Plan, make_plan
+from saltus.transform.pipeline import prepare
 
 Array = np.ndarray[Any, Any]
 ALONE = 150_000  # cycles of shareable work below which waking helpers costs more than they bring
@@ -262,16 +263,12 @@ class NativeProgram:
         return "\n".join(lines)
 
 
-def _show(plan: Plan, groups: list[str], name: str, outputs: Sequence[Node]) -> None:
-    """Print the stages SALTUS_SHOW asks for."""
+def _show(plan: Plan, groups: list[str], name: str) -> None:
+    """Print the stages SALTUS_SHOW asks for, beyond the graph."""
     stages = settings.show()
     if not stages:
         return
     out = sys.stderr
-    if "graph" in stages:
-        from saltus.ir.show import show_graph
-
-        print(f"--- graph of {name}\n{show_graph(outputs)}", file=out)
     if "groups" in stages:
         print(f"--- groups of {name}", *groups, sep="\n", file=out)
     bits = machine.vector_bits()
@@ -295,8 +292,9 @@ def _show(plan: Plan, groups: list[str], name: str, outputs: Sequence[Node]) -> 
 
 def compile_graph(inputs: tuple[Node, ...], outputs: tuple[Node, ...], *, donate: tuple[int, ...], name: str) -> NativeProgram:
     """See backend.base.compile_graph."""
-    plan, groups = make_plan(inputs, outputs, donate, native.NativeTarget(machine.vector_bits()))
-    _show(plan, groups, name, outputs)
+    prepared = prepare(inputs, outputs, name)
+    plan, groups = make_plan(inputs, prepared, donate, native.NativeTarget(machine.vector_bits()))
+    _show(plan, groups, name)
     return NativeProgram(plan, groups, name, outputs)
 
 
