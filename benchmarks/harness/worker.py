@@ -71,7 +71,8 @@ class Worker:
 
     def time(self) -> dict:
         """Seconds a unit takes, over as many as fill a round; an eighth as many before them do not count."""
-        self._timed(max(1, self.count // 8 // self.work.per_call) * self.work.per_call)
+        if warm := self.count // 8 // self.work.per_call * self.work.per_call:
+            self._timed(warm)
         return {"seconds_a_unit": self._timed(self.count) / self.count}
 
     def peak(self) -> dict:

@@ -1,12 +1,12 @@
-"""saltus through its public names: plain functions under jit with their state donated, `scan` over the batches, and `fit`."""
+"""saltus by its public names: functions under jit with donated state, `scan` over batches, and `fit`."""
 
 from __future__ import annotations
 
 import numpy as np
-import saltus as sl
-
-from systems import Prepared, mean_magnitude
 from workloads.base import Adam, Chain, Epoch, Prediction, Product, Training, Weights
+
+import saltus as sl
+from systems import Prepared, mean_magnitude
 
 VERSION = sl.__version__
 
