@@ -1,8 +1,8 @@
 """The vector math functions by name: what `Emitter.math` inlines into kernels.
 
-Each is straight-line code for any number of lanes: no libm, no loop over lanes. NaN, infinities, signed zeros, overflow and
-underflow are as in NumPy, and subnormal numbers are read and written, not flushed. A lane's result is the same for every lane count,
-register width and machine with a fused multiply-add.
+Each is inline code for any number of lanes: no libm, no loop over lanes. NaN, infinities, signed zeros,
+overflow and underflow are as in NumPy; subnormal numbers are read and written, not flushed. A lane's result
+is the same for any lane count, register width and machine.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the vector math functions are made of: polynomials, exact sums and products, bit tricks; below `vecmath`.
+"""What the vector math functions are made of: polynomials, exact sums and products, bits; below `vecmath`.
 
-Every function of the family is straight-line code of an `Emitter` for any number of lanes, and only uses operations
-that IEEE 754 rounds correctly. So a lane's result does not depend on the lane count, the width of the registers or the machine.
+Functions are written with an `Emitter` for any number of lanes, and only use operations that IEEE 754 rounds
+correctly. So a lane's result does not depend on the lane count, the width of the registers or the machine.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class MathFunction:
     Attributes:
         name: what `Emitter.math` calls it.
         arguments: how many values it takes, all of one type (float32 or float64).
-        emit: `emit(b, *values)` writes the code into `b` and returns the result; its docstring has the formula.
+        emit: `emit(b, *values)` writes code into `b` and returns the result; its docstring is the formula.
         ulp32: largest error of a float32 result, in units in its last place.
         ulp64: the same for float64.
-        scale: "result" when the unit is that of the result, "one" when it is that of max(1, |result|),
-            "argument" when it is that of the larger of the result and the largest argument.
+        unit: "result", or "argument" where the last place is that of the largest of result and arguments.
+        above: the bounds hold for arguments above this.
     """
 
     name: str
@@ -36,7 +36,8 @@ class MathFunction:
     emit: Emit
     ulp32: float
     ulp64: float
-    scale: str = "result"
+    unit: str = "result"
+    above: float = -math.inf
 
     @property
     def doc(self) -> str:
@@ -78,6 +79,12 @@ class Layout:
 
 FLOAT32 = Layout(dt.float32, dt.int32, dt.uint32, 23, 127)
 FLOAT64 = Layout(dt.float64, dt.int64, dt.uint64, 52, 1023)
+
+
+def width(x: Value) -> int:
+    """Bits of an element, 32 or 64: what tables of coefficients are keyed by."""
+    assert x.dtype is not None
+    return x.dtype.bits
 
 
 def layout(x: Value) -> Layout:
@@ -129,7 +136,7 @@ def shifted(b: Emitter, bits: Value, count: int) -> Value:
     if count >= 0:
         return b.shl(bits, b.like(count, bits))
     assert bits.dtype is not None
-    unsigned = b.bitcast(bits, dt.uint32 if bits.dtype.bits == 32 else dt.uint64)
+    unsigned = b.bitcast(bits, dt.uint32 if width(bits) == 32 else dt.uint64)
     return b.bitcast(b.shr(unsigned, b.like(-count, unsigned)), bits.dtype)
 
 
@@ -146,9 +153,9 @@ def times(b: Emitter, x: Value, constant: float) -> Value:
 
 
 def whole_to_float(b: Emitter, bits: Value, kind: Layout, offset: int = 0) -> Value:
-    """bits - offset as a float, for integers 0 <= bits < 2**fraction (int64 to float64 is no instruction on many CPUs).
+    """bits - offset as a float, for integers 0 <= bits < 2**fraction (many CPUs cannot convert int64).
 
-    The integer becomes the fraction of a number in [2**fraction, 2**(fraction + 1)), where the unit in the last place is 1.
+    The integer becomes the fraction of a number from 2**fraction up, where the unit in the last place is 1.
     """
     unit = 1 << kind.fraction
     exponent = (kind.bias + kind.fraction) << kind.fraction
@@ -160,7 +167,7 @@ def where_rare(
 ) -> list[Value]:
     """The values of `rare()` in the lanes where the condition holds, the usual ones elsewhere.
 
-    The one branch of this family: the code of `rare` is skipped when no lane needs it. Every lane gets the same result either way.
+    The one branch of this family: the code of `rare` is skipped when no lane needs it, with the same results.
     """
 
     def chosen() -> list[Value]:
@@ -170,7 +177,7 @@ def where_rare(
 
 
 def through_double(function: Emit) -> Emit:
-    """The function for float32 values by way of its float64 code: for functions too rare to deserve code of their own."""
+    """The function for float32 by way of its float64 code, for functions too rare for code of their own."""
 
     def emit(b: Emitter, *values: Value) -> Value:
         if values[0].dtype is not dt.float32:

@@ -18,30 +18,40 @@ from saltus.backend.cpu.vecmath_core import (
     shifted,
     times,
     whole_to_float,
+    width,
 )
 from saltus.backend.cpu.vecmath_exp import LN2, exp_negative
 
 # log(1 + f) = f + f² (-1/2 + f (c0 + c1 f + ...)) on [-0.2929, 0.4143]: relative error 2**-27.3.
-_LOG32 = (0.3333333134651184, -0.250008225440979, 0.20001259446144104, -0.16623342037200928, 0.14201055467128754,
-          -0.13159559667110443, 0.1276588886976242, -0.07641373574733734)  # fmt: skip
-# log(1 + f) = 2 atanh(s) = 2 s + s**3 (c0 + c1 s² + ...), s = f / (2 + f), |s| <= 0.1716: relative error 2**-59.5.
-_LOG64 = (0.6666666666666734, 0.39999999999416697, 0.2857142874202225, 0.2222219860417035, 0.1818356299420518,
-          0.15314078488852, 0.14795724680788083)  # fmt: skip
+_LOG32 = (0.3333333134651184, -0.250008225440979, 0.20001259446144104, -0.16623342037200928,
+          0.14201055467128754, -0.13159559667110443, 0.1276588886976242, -0.07641373574733734)  # fmt: skip
+# log(1 + f) = 2 atanh s = 2 s + s³ (c0 + c1 s² + ...), s = f/(2 + f), |s| <= 0.1716: relative error 2**-59.5.
+_LOG64 = (0.6666666666666734, 0.39999999999416697, 0.2857142874202225, 0.2222219860417035,
+          0.1818356299420518, 0.15314078488852, 0.14795724680788083)  # fmt: skip
 # 1 / ln 2, 1 / ln 10 and log10(2), each as a sum of two numbers of the type.
-LOG2_E = {32: (1.44269502162933349609375, 1.925963033500011e-08), 64: (1.4426950408889634, 2.0355273740931033e-17)}
-_LOG10_E = {32: (0.4342944920063018798828125, -1.0103049952192578e-08), 64: (0.4342944819032518, 1.098319650216765e-17)}
-_LOG10_2 = {32: (0.301030009984970092773437, -1.432098883924482e-08), 64: (0.3010299956639812, -2.8037281277851704e-18)}
+LOG2_E = {
+    32: (1.44269502162933349609375, 1.925963033500011e-08),
+    64: (1.4426950408889634, 2.0355273740931033e-17),
+}
+_LOG10_E = {
+    32: (0.4342944920063018798828125, -1.0103049952192578e-08),
+    64: (0.4342944819032518, 1.098319650216765e-17),
+}
+_LOG10_2 = {
+    32: (0.301030009984970092773437, -1.432098883924482e-08),
+    64: (0.3010299956639812, -2.8037281277851704e-18),
+}
 
 
 def _exponent_offset(bits: int) -> int:
-    """What moves sqrt(1/2) to the start of an exponent: added to the bits of x, it makes e + bias their exponent field."""
+    """Added to the bits of x, it makes e + bias their exponent field: sqrt(1/2) moves to the start of one."""
     return 0x3F800000 - 0x3F3504F3 if bits == 32 else 0x3FF0000000000000 - 0x3FE6A09E667F3BCD
 
 
 def reduce_normal(b: Emitter, x: Value) -> tuple[Value, Value]:
     """e and f with x = 2**e (1 + f), for normal finite x > 0."""
     kind = layout(x)
-    offset = _exponent_offset(x.dtype.bits)
+    offset = _exponent_offset(width(x))
     moved = plus(b, b.bits_of(x), offset)
     e = whole_to_float(b, shifted(b, moved, -kind.fraction), kind, kind.bias)
     m = plus(b, masked(b, moved, kind.fraction_mask), (kind.bias << kind.fraction) - offset)
@@ -59,9 +69,10 @@ def reduce(b: Emitter, x: Value) -> tuple[Value, Value]:
 
 def tail(b: Emitter, f: Value) -> Value:
     """log(1 + f) - f."""
-    if f.dtype.bits == 32:
+    if width(f) == 32:
         return b.mul(b.mul(f, f), b.fma(f, polynomial(b, f, _LOG32), b.like(-0.5, f)))
-    s = b.div(f, plus(b, f, 2.0))  # log(1 + f) = f - h + s (h + R), h = f²/2, R = 2 atanh(s)/s - 2 (FreeBSD msun e_log)
+    # log(1 + f) = f - h + s (h + R), h = f²/2, R = 2 atanh(s)/s - 2, as in fdlibm: what is rounded is small
+    s = b.div(f, plus(b, f, 2.0))
     s2, h = b.mul(s, s), b.mul(times(b, f, 0.5), f)
     rest = b.mul(s2, polynomial(b, s2, _LOG64))
     return b.sub(b.mul(s, b.add(h, rest)), h)
@@ -69,9 +80,9 @@ def tail(b: Emitter, f: Value) -> Value:
 
 def _join(b: Emitter, e: Value, f: Value) -> Value:
     """e ln 2 + log(1 + f), smallest terms first."""
-    high, low = LN2[f.dtype.bits]
+    high, low = LN2[width(f)]
     small = tail(b, f)
-    if f.dtype.bits == 64:  # in float32 the first term alone is right to 2**-28
+    if width(f) == 64:  # in float32 the first term alone is right to 2**-28
         small = b.fma(e, b.like(low, f), small)
     return b.fma(e, b.like(high, f), b.add(f, small))
 
@@ -95,7 +106,7 @@ def log(b: Emitter, x: Value) -> Value:
 
 def _other_base(b: Emitter, f: Value, factor: dict[int, tuple[float, float]]) -> Value:
     """log(1 + f) times a factor given as a sum."""
-    high, low = (b.like(c, f) for c in factor[f.dtype.bits])
+    high, low = (b.like(c, f) for c in factor[width(f)])
     return b.fma(f, high, b.fma(tail(b, f), high, b.mul(f, low)))
 
 
@@ -113,18 +124,18 @@ def log2(b: Emitter, x: Value) -> Value:
 def log10(b: Emitter, x: Value) -> Value:
     """log10 x = e log10(2) + log(1 + f) / ln 10."""
     e, f = reduce(b, x)
-    high, low = (b.like(c, x) for c in _LOG10_2[x.dtype.bits])
+    high, low = (b.like(c, x) for c in _LOG10_2[width(x)])
     return _edges(b, x, b.fma(e, high, b.fma(e, low, _other_base(b, f, _LOG10_E))), 0.0)
 
 
 def log1p_finite(b: Emitter, x: Value, doublings: Value | None = None, *, spare: int = 2) -> Value:
     """log(1 + x) + doublings * ln 2 for finite x > -1 that are no subnormal numbers.
 
-    With 1 + x = 2**e m, f = m - 1 = x 2**-e + (2**-e - 1) costs one rounding, while 1 + x has lost the low digits of x.
-    For e up to bias + 1 the factor is formed as 2**(spare - e), a normal number; where x <= 1, spare = 0 saves two steps.
+    With 1 + x = 2**e m, f = m - 1 = x 2**-e + (2**-e - 1) costs one rounding, while 1 + x loses digits of x.
+    As e goes up to bias + 1, the factor is 2**(spare - e), a normal number; where x <= 1, spare = 0 will do.
     """
     kind = layout(x)
-    moved = plus(b, b.bits_of(plus(b, x, 1.0)), _exponent_offset(x.dtype.bits))
+    moved = plus(b, b.bits_of(plus(b, x, 1.0)), _exponent_offset(width(x)))
     e = whole_to_float(b, shifted(b, moved, -kind.fraction), kind, kind.bias)
     field = masked(b, moved, kind.exponent_mask)
     scale = b.bitcast(b.sub(b.like((2 * kind.bias + spare) << kind.fraction, field), field), kind.float_)
@@ -139,7 +150,7 @@ def log1p_finite(b: Emitter, x: Value, doublings: Value | None = None, *, spare:
 def log1p(b: Emitter, x: Value) -> Value:
     """log(1 + x), without the rounding of 1 + x."""
     result = _edges(b, x, log1p_finite(b, x), -1.0)
-    tiny = b.like(2.0**-26 if x.dtype.bits == 32 else 2.0**-55, x)
+    tiny = b.like(2.0**-26 if width(x) == 32 else 2.0**-55, x)
     return b.select(b.less(b.abs(x), tiny), x, result)
 
 
@@ -155,7 +166,7 @@ def logaddexp(b: Emitter, x: Value, y: Value) -> Value:
 
 
 def _root_or_self(b: Emitter, a: Value, inner: Value) -> tuple[Value, Value]:
-    """`inner`, or for huge a, where squares overflow, a itself with log 2 to add (as a count of doublings)."""
+    """`inner` and no doublings; for huge a, where squares overflow, a itself and one doubling."""
     huge = b.greater(a, b.like(2.0**60, a))
     return b.select(huge, a, inner), b.select(huge, b.like(1.0, a), b.like(0.0, a))
 
@@ -166,7 +177,7 @@ def asinh(b: Emitter, x: Value) -> Value:
     root = b.add(one, b.sqrt(b.fma(a, a, one)))
     inner, doublings = _root_or_self(b, a, b.add(a, b.div(b.mul(a, a), root)))
     result = b.select(b.less(a, b.like(math.inf, a)), log1p_finite(b, inner, doublings), a)
-    tiny = b.like(2.0**-13 if x.dtype.bits == 32 else 2.0**-28, x)
+    tiny = b.like(2.0**-13 if width(x) == 32 else 2.0**-28, x)
     return b.select(b.less(a, tiny), x, b.copysign(result, x))
 
 
@@ -192,7 +203,7 @@ FUNCTIONS = (
     MathFunction("log10", 1, log10, 1.0, 1.0),
     MathFunction("log1p", 1, log1p, 1.5, 1.0),
     MathFunction("softplus", 1, softplus, 2.0, 2.0),
-    MathFunction("logaddexp", 2, logaddexp, 2.0, 2.0, scale="argument"),
+    MathFunction("logaddexp", 2, logaddexp, 2.0, 2.0, unit="argument"),
     MathFunction("asinh", 1, asinh, 2.5, 2.5),
     MathFunction("acosh", 1, acosh, 2.5, 2.5),
     MathFunction("atanh", 1, atanh, 2.5, 2.5),

@@ -19,7 +19,6 @@ from saltus.backend.cpu.vecmath_core import (
     through_double,
     times,
     two_product,
-    two_sum,
     where_rare,
 )
 from saltus.backend.cpu.vecmath_exp import exp2_split
@@ -27,11 +26,17 @@ from saltus.backend.cpu.vecmath_log import LOG2_E, log2_positive, reduce
 from saltus.base import dtypes as dt
 
 # 2 atanh(s) = 2 s + s³ (2/3 + c0 s² + c1 s⁴ + ...), |s| <= 0.1716: relative error 2**-73.5.
-_ATANH = (0.3999999999999998, 0.2857142857144384, 0.22222222217789486, 0.18181818844064604, 0.1538455842071456,
-          0.13336264911387288, 0.11675770175371306, 0.1198185819489468)  # fmt: skip
+_ATANH = (0.3999999999999998, 0.2857142857144384, 0.22222222217789486, 0.18181818844064604,
+          0.1538455842071456, 0.13336264911387288, 0.11675770175371306, 0.1198185819489468)  # fmt: skip
 _TWO_THIRDS = (2 / 3, 3.700743415417188e-17)
 # cbrt(1 + f) on [-0.2929, 0.4143]: relative error 2**-16.7.
-_CBRT = (1.0000042458038054, 0.33321727895766506, -0.11154698783868709, 0.06578474721389016, -0.03778853498857605)
+_CBRT = (
+    1.0000042458038054,
+    0.33321727895766506,
+    -0.11154698783868709,
+    0.06578474721389016,
+    -0.03778853498857605,
+)
 
 
 def _log2_double(b: Emitter, a: Value) -> tuple[Value, Value]:
@@ -71,7 +76,7 @@ def _with_edges(b: Emitter, a: Value, logarithm: Value) -> Value:
 def _power_of_positive(b: Emitter, a: Value, y: Value) -> Value:
     """a**y = 2**(y log2 a) for a >= 0, infinity included.
 
-    float64 carries the low digits of the product into the exponential; float32 goes through plain float64 arithmetic.
+    float64 carries low digits of the product into the exponential; float32 takes plain float64 arithmetic.
     """
     if a.dtype is dt.float32:
         a, y = b.convert(a, dt.float64), b.convert(y, dt.float64)
@@ -109,7 +114,7 @@ def power(b: Emitter, x: Value, y: Value) -> Value:
 
 @through_double
 def cbrt(b: Emitter, x: Value) -> Value:
-    """sign(x) 2**q v**(1/3), |x| = 2**(3q) v, with a 17 bit start z and v/z³ = 1 + d: (1 + d)**(1/3) by its series."""
+    """sign(x) 2**q v**(1/3), |x| = 2**(3q) v; from a start z of 17 bits, d = v/z³ - 1: z (1 + d/3 - ...)."""
     a = b.abs(x)
     e, f = reduce(b, a)
     biased = b.fma(e, b.like(1 / 3, x), b.like(FLOAT64.rounder + FLOAT64.bias, x))
@@ -130,7 +135,7 @@ def cbrt(b: Emitter, x: Value) -> Value:
 
 
 def hypot(b: Emitter, x: Value, y: Value) -> Value:
-    """sqrt(x² + y²) of both scaled by the power of two of the larger; float32 by way of float64, where nothing overflows."""
+    """sqrt(x² + y²), huge and tiny arguments scaled; float32 by way of float64, where nothing overflows."""
     inf = b.like(math.inf, x)
     ax, ay = b.abs(x), b.abs(y)
     infinite = b.or_(b.equal(ax, inf), b.equal(ay, inf))
@@ -161,9 +166,9 @@ def _whole_parts(b: Emitter, a: Value) -> tuple[Value, Value]:
 
 
 def _long_remainder(b: Emitter, a: Value, d: Value) -> Value:
-    """a mod d for finite float64 a > d > 0 of any size: m 2**k mod n with whole m, n < 2**53, by repeated squaring of 2.
+    """a mod d for finite float64 a > d > 0: m 2**k mod n with whole m, n < 2**53, by repeated squaring of 2.
 
-    Products modulo n are exact: a product and its error come from fma, each multiple of n to take off is at most 2**53.
+    All of it is exact: a product and its error come from fma, and no multiple of n to take off exceeds 2**53.
     """
     (m, ka), (n, kd) = _whole_parts(b, a), _whole_parts(b, d)
     k = b.sub(ka, kd)
@@ -191,12 +196,14 @@ def _long_remainder(b: Emitter, a: Value, d: Value) -> Value:
 
 @through_double
 def fmod(b: Emitter, x: Value, y: Value) -> Value:
-    """x - trunc(x/y) y, exact, with the sign of x (C99 fmod): one fma while x/y < 2**53, else modular arithmetic."""
+    """x - trunc(x/y) y, exact, with the sign of x (C99 fmod): one fma up to |x/y| = 2**52, else modular."""
     zero, inf = b.like(0.0, x), b.like(math.inf, x)
     a, d = b.abs(x), b.abs(y)
     quotient = b.div(a, d)
     rest = b.fma(b.trunc(quotient), b.neg(d), a)
-    rest = b.select(b.less(rest, zero), b.add(rest, d), rest)  # the quotient had been rounded up to a whole number
+    rest = b.select(
+        b.less(rest, zero), b.add(rest, d), rest
+    )  # the quotient had been rounded up to a whole number
     proper = b.and_(b.less(a, inf), b.greater(d, zero))
     long = b.and_(b.greater_equal(quotient, b.like(2.0**52, x)), proper)
 

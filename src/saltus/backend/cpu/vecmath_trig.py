@@ -1,7 +1,7 @@
 """sin, cos, tan, asin, acos, atan, atan2 as inline vector code.
 
-x = n π/2 + r with a whole n and |r| <= π/4. Up to a bound r comes from three fma with π/2 in three parts (Cody and
-Waite 1980); beyond it, x is multiplied by the bits of 2/π that matter for it (Payne and Hanek 1983).
+x = n π/2 + r with a whole n and |r| <= π/4. Up to a bound, three fma with π/2 in three parts give r (Cody and
+Waite 1980); beyond it, x is multiplied by those bits of 2/π that matter for it (Payne and Hanek 1983).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from saltus.backend.cpu.vecmath_core import (
     MathFunction,
     layout,
     masked,
-    plus,
     polynomial,
     shifted,
     times,
     two_product,
     two_sum,
     where_rare,
+    width,
 )
 from saltus.base import dtypes as dt
 
@@ -30,7 +30,7 @@ _HALF_PI = {
     32: (1.570796251296997, 7.549789415861596e-08, 5.390302953474238e-15),
     64: (1.5707963267948966, 6.123233995736765e-17, 1.082856673921914e-32),
 }
-# Below these the three parts suffice: n has at most 18 (41) bits, and no float comes closer to a multiple of π/2 than 2**-30 (2**-62).
+# Below these, three parts are enough: n is short, and no float is within 2**-30 (2**-62) of some n π/2.
 _BOUND = {32: 2.0**18, 64: 2.0**40}
 # sin r = r + r (c0 r² + c1 r⁴ + ...), |r| <= 0.786: relative error 2**-27.9 (float32), 2**-57.9 (float64).
 _SIN = {
@@ -38,28 +38,31 @@ _SIN = {
     64: (-0.1666666666666663, 0.00833333333332184, -0.00019841269829358525, 2.75573135385098e-06,
          -2.5050734387691266e-08, 1.5895433129802429e-10),
 }  # fmt: skip
-# cos r = 1 - r²/2 + r⁴ (c0 + c1 r² + ...), |r| <= 0.786: relative error 2**-33.0 (float32), 2**-63.9 (float64).
+# cos r = 1 - r²/2 + r⁴ (c0 + c1 r² + ...), |r| <= 0.786: relative error 2**-33 (float32), 2**-63.9 (float64).
 _COS = {
     32: (0.04166664555668831, -0.0013887309469282627, 2.4432327336398885e-05),
-    64: (0.041666666666666595, -0.0013888888888873331, 2.4801587288990492e-05, -2.7557314212628455e-07,
-         2.0875704680415588e-09, -1.1358707173122091e-11),
+    64: (0.041666666666666595, -0.0013888888888873331, 2.4801587288990492e-05,
+         -2.7557314212628455e-07, 2.0875704680415588e-09, -1.1358707173122091e-11),
 }  # fmt: skip
 # atan t = t + t³ (c0 + c1 t² + ...), 0 <= t <= 1: relative error 2**-28.5 (float32), 2**-57.6 (float64).
 _ATAN = {
-    32: (-0.33333298563957214, 0.1999852955341339, -0.14264015853405, 0.10950882732868195, -0.08399330079555511,
-         0.05788232013583183, -0.031098688021302223, 0.010870160534977913, -0.0017833092715591192),
-    64: (-0.3333333333333307, 0.1999999999995189, -0.1428571428260056, 0.11111111007787412, -0.09090907016580331,
-         0.07692279998600668, -0.06666405360624222, 0.05880535559249452, -0.052535529509803953, 0.04722438604421706,
-         -0.04219482716734621, 0.036648067776832466, -0.02991356438129777, 0.021996705276952296,
-         -0.013911651162464626, 0.007204302515054371, -0.002888904345699218, 0.0008327187423808441,
-         -0.00015246099114822476, 1.3254875258888093e-05),
+    32: (-0.33333298563957214, 0.1999852955341339, -0.14264015853405, 0.10950882732868195,
+         -0.08399330079555511, 0.05788232013583183, -0.031098688021302223, 0.010870160534977913,
+         -0.0017833092715591192),
+    64: (-0.3333333333333307, 0.1999999999995189, -0.1428571428260056, 0.11111111007787412,
+         -0.09090907016580331, 0.07692279998600668, -0.06666405360624222, 0.05880535559249452,
+         -0.052535529509803953, 0.04722438604421706, -0.04219482716734621, 0.036648067776832466,
+         -0.02991356438129777, 0.021996705276952296, -0.013911651162464626, 0.007204302515054371,
+         -0.002888904345699218, 0.0008327187423808441, -0.00015246099114822476,
+         1.3254875258888093e-05),
 }  # fmt: skip
 # asin x = x + x³ (c0 + c1 x² + ...), 0 <= x <= 1/2: relative error 2**-27.6 (float32), 2**-55.9 (float64).
 _ASIN = {
-    32: (0.16666752099990845, 0.074953094124794, 0.045469146221876144, 0.0241848211735487, 0.04215819016098976),
-    64: (0.16666666666665408, 0.07500000000337141, 0.04464285682821652, 0.030381959142510805, 0.02237175788873432,
-         0.01735970765075003, 0.013885202716418538, 0.012169452300009837, 0.006526833238822595,
-         0.019531642922750166, -0.016229914781733013, 0.0319163781163853),
+    32: (0.16666752099990845, 0.074953094124794, 0.045469146221876144, 0.0241848211735487,
+         0.04215819016098976),
+    64: (0.16666666666665408, 0.07500000000337141, 0.04464285682821652, 0.030381959142510805,
+         0.02237175788873432, 0.01735970765075003, 0.013885202716418538, 0.012169452300009837,
+         0.006526833238822595, 0.019531642922750166, -0.016229914781733013, 0.0319163781163853),
 }  # fmt: skip
 
 _STEP = 16  # exponents that share a row of the table of 2/π
@@ -69,7 +72,7 @@ _STEP = 16  # exponents that share a row of the table of 2/π
 def _two_over_pi() -> tuple[float, ...]:
     """Row k: 2/π * 2**(16 k) modulo 2**54 as a sum of four float64.
 
-    It multiplies m in [1, 2**16) that has 52 bits behind the point, so what is left out are multiples of 4: whole turns.
+    It multiplies m in [1, 2**16) with 52 bits behind the point, so what is left out are multiples of 4.
     """
     precision = 1400
 
@@ -128,9 +131,9 @@ def _reduce(b: Emitter, x: Value) -> tuple[Value, Value]:
     magic = b.like(kind.rounder, x)
     biased = b.fma(x, b.like(2 / math.pi, x), magic)
     n, r = b.sub(biased, magic), x
-    for part in _HALF_PI[x.dtype.bits]:
+    for part in _HALF_PI[width(x)]:
         r = b.fma(n, b.like(-part, x), r)
-    bound = b.like(_BOUND[x.dtype.bits], x)
+    bound = b.like(_BOUND[width(x)], x)
     large = b.greater_equal(b.abs(x), bound)
 
     def huge() -> tuple[Value, Value]:
@@ -145,20 +148,20 @@ def _reduce(b: Emitter, x: Value) -> tuple[Value, Value]:
 def sin_and_cos(b: Emitter, r: Value) -> tuple[Value, Value]:
     """sin r and cos r for |r| <= π/4; sin keeps the sign of zero (the + 0.0 sees to that)."""
     r2 = b.mul(r, r)
-    sin = b.fma(r, b.fma(r2, polynomial(b, r2, _SIN[r.dtype.bits]), b.like(0.0, r)), r)
-    cos = b.fma(r2, b.fma(r2, polynomial(b, r2, _COS[r.dtype.bits]), b.like(-0.5, r)), b.like(1.0, r))
+    sin = b.fma(r, b.fma(r2, polynomial(b, r2, _SIN[width(r)]), b.like(0.0, r)), r)
+    cos = b.fma(r2, b.fma(r2, polynomial(b, r2, _COS[width(r)]), b.like(-0.5, r)), b.like(1.0, r))
     return sin, cos
 
 
 def _odd(b: Emitter, n: Value) -> Value:
     assert n.dtype is not None
-    return b.less(shifted(b, n, n.dtype.bits - 1), b.like(0, n))
+    return b.less(shifted(b, n, width(n) - 1), b.like(0, n))
 
 
 def _flip(b: Emitter, x: Value, n: Value, bit: int) -> Value:
     """-x where the given bit of n is set, else x."""
     kind = layout(x)
-    sign = masked(b, shifted(b, n, x.dtype.bits - 1 - bit), kind.sign_mask)
+    sign = masked(b, shifted(b, n, width(x) - 1 - bit), kind.sign_mask)
     return b.bitcast(b.xor(b.bits_of(x), sign), kind.float_)
 
 
@@ -195,12 +198,12 @@ def _angle(b: Emitter, y: Value, x: Value) -> tuple[Value, Value]:
     small, large = b.select(swap, x, y), b.select(swap, y, x)
     t = b.div(small, large)
     t2 = b.mul(t, t)
-    return b.fma(b.mul(t, t2), polynomial(b, t2, _ATAN[t.dtype.bits]), t), swap
+    return b.fma(b.mul(t, t2), polynomial(b, t2, _ATAN[width(t)]), t), swap
 
 
 def _complement(b: Emitter, condition: Value, angle: Value, halves: int) -> Value:
     """halves * π/2 - angle where the condition holds."""
-    high, low = (b.like(halves * c, angle) for c in _HALF_PI[angle.dtype.bits][:2])
+    high, low = (b.like(halves * c, angle) for c in _HALF_PI[width(angle)][:2])
     return b.select(condition, b.sub(high, b.sub(angle, low)), angle)
 
 
@@ -229,17 +232,17 @@ def atan2(b: Emitter, y: Value, x: Value) -> Value:
 
 
 def _half_angle(b: Emitter, a: Value) -> tuple[Value, Value, Value]:
-    """Whether a > 1/2, then asin(v) with v = sqrt((1 - a)/2) where it is and v = a elsewhere: v + v³ P(v²)."""
+    """Whether a > 1/2; v = sqrt((1 - a)/2) where it is and a elsewhere; asin v = v + v³ P(v²)."""
     large = b.greater(a, b.like(0.5, a))
     z = b.select(large, b.fma(a, b.like(-0.5, a), b.like(0.5, a)), b.mul(a, a))
     v = b.select(large, b.sqrt(z), a)
-    return large, v, b.fma(b.mul(v, z), polynomial(b, z, _ASIN[a.dtype.bits]), v)
+    return large, v, b.fma(b.mul(v, z), polynomial(b, z, _ASIN[width(a)]), v)
 
 
 def asin(b: Emitter, x: Value) -> Value:
     """sign(x) asin |x|, with asin a = π/2 - 2 asin(sqrt((1 - a)/2)) for a > 1/2."""
     large, _, angle = _half_angle(b, b.abs(x))
-    high, low = (b.like(c, x) for c in _HALF_PI[x.dtype.bits][:2])
+    high, low = (b.like(c, x) for c in _HALF_PI[width(x)][:2])
     folded = b.add(b.fma(angle, b.like(-2.0, x), high), low)
     return b.copysign(b.select(large, folded, angle), x)
 
@@ -247,7 +250,7 @@ def asin(b: Emitter, x: Value) -> Value:
 def acos(b: Emitter, x: Value) -> Value:
     """2 asin(sqrt((1 - x)/2)) for x > 1/2, π minus that of -x for x < -1/2, π/2 - asin x between."""
     large, _, angle = _half_angle(b, b.abs(x))
-    high, low = (b.like(c, x) for c in _HALF_PI[x.dtype.bits][:2])
+    high, low = (b.like(c, x) for c in _HALF_PI[width(x)][:2])
     negative = b.less(x, b.like(0.0, x))
     between = b.sub(high, b.sub(b.copysign(angle, x), low))
     outside = _complement(b, negative, b.add(angle, angle), 2)
