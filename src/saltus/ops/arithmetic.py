@@ -239,24 +239,19 @@ def _safe_divisor(b: B, x: B, y: B) -> tuple[B, B, B]:
 
 
 def _float_floor_divide(b: B, x: B, y: B) -> B:
-    modulus = b.math("remainder", x, y)
-    quotient = b.round_even(b.div(b.sub(x, modulus), y))
+    quotient = b.round_even(b.div(b.sub(x, b.math("remainder", x, y)), y))
     plain = b.div(x, y)
-    # an infinite divisor: the quotient is 0 for equal signs and -1 otherwise
-    infinite = b.equal(b.abs(y), b.like(math.inf, y))
-    below = b.less(plain, b.like(0.0, x))
-    signs = b.select(
-        b.less(b.mul(b.copysign(b.like(1.0, x), x), b.copysign(b.like(1.0, y), y)), b.like(0.0, x)),
-        b.like(-1.0, x),
-        b.like(0.0, x),
-    )
-    at_infinity = b.select(b.equal(x, b.like(0.0, x)), plain, signs)
-    undefined = b.or_(b.is_nan(x), b.equal(b.abs(x), b.like(math.inf, x)))
-    at_infinity = b.select(undefined, b.like(math.nan, x), at_infinity)
-    quotient = b.select(infinite, at_infinity, quotient)
-    signed_zero = b.copysign(b.like(0.0, x), b.select(below, b.like(-1.0, x), plain))
-    quotient = b.select(b.equal(quotient, b.like(0.0, x)), signed_zero, quotient)
-    return b.select(b.equal(y, b.like(0.0, y)), plain, quotient)
+    quotient = b.select(b.equal(quotient, b.like(0.0, x)), b.copysign(b.like(0.0, x), plain), quotient)
+    # of an infinite operand or a divisor of 0 the quotient is 0, infinite or NaN: its own floor
+    infinite = b.or_(b.equal(b.abs(x), b.like(math.inf, x)), b.equal(b.abs(y), b.like(math.inf, y)))
+    return b.select(b.or_(infinite, b.equal(y, b.like(0.0, y))), plain, quotient)
+
+
+def _floor_divide_eval(xp: Any, a: Any, b: Any) -> Any:
+    quotient = xp.floor_divide(a, b)
+    if a.dtype.kind != "f":
+        return quotient
+    return xp.where(xp.isinf(a) | xp.isinf(b) | (b == 0), xp.divide(a, b), quotient)
 
 
 def _floor_divide(b: B, x: B, y: B) -> B:
@@ -301,7 +296,7 @@ floor_divide = elementwise(
     "floor_divide",
     2,
     "floor(a / b)",
-    lambda xp, a, b: xp.floor_divide(a, b),
+    _floor_divide_eval,
     _floor_divide,
     lambda g, o, a, b: (None, None),
     kinds="iuf",

@@ -50,11 +50,27 @@ def _inverse_root(a: Node) -> Node:
 reciprocal = OPS["reciprocal"]
 
 exp: Op = _unary("exp", "exp", "e^a", lambda o, a: o, flops=8, laws=(lambda o, a: (log(o), a),))
-expm1 = _unary(
+
+
+def _expm1_eval(xp: Any, a: Any) -> Any:
+    """NumPy loses the limits of complex arguments: a real one stays real, and at -infinity the angle does not matter."""
+    out = xp.expm1(a)
+    if a.dtype.kind != "c":
+        return out
+    minus, plus = xp.isneginf(a.real), xp.isposinf(a.real) & ~xp.isfinite(a.imag)
+    out = xp.where(plus, xp.asarray(complex(math.inf, math.nan), a.dtype), out)
+    out = xp.where(minus, xp.asarray(-1, a.dtype), out)
+    return xp.where(a.imag == 0, xp.expm1(a.real) + a.imag * 1j, out).astype(a.dtype)
+
+
+expm1 = elementwise(
     "expm1",
-    "expm1",
+    1,
     "e^a - 1, exact near 0",
-    lambda o, a: o + 1,
+    _expm1_eval,
+    _math("expm1"),
+    lambda g, o, a: (g * conj(o + 1),),
+    kinds="fc",
     flops=10,
     laws=(lambda o, a: (o + 1, exp(a)),),
 )

@@ -323,7 +323,7 @@ def eye(
     """
     check_device(device)
     rows, columns = shape_of((n_rows, n_rows if n_cols is None else n_cols))
-    return of_node(matrix.eye(rows, columns, dt.as_dtype(dtype or dt.float32), k))
+    return of_node(matrix.eye(rows, columns, dt.as_dtype(dtype or dt.float32), max(-rows, min(k, columns))))
 
 
 def tril(x: Any, /, *, k: int = 0) -> Tensor:

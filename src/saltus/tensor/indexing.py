@@ -20,7 +20,7 @@ from saltus.ir.spec import OPS, Shape
 from saltus.ops import gather
 from saltus.ops import movement as move
 from saltus.ops.arithmetic import convert
-from saltus.tensor.operands import as_tensor, common_shape, node_of, one_axis
+from saltus.tensor.operands import NUMBERS, as_tensor, common_shape, number_kind, one_axis
 from saltus.tensor.storage import storage
 from saltus.tensor.tensor import Tensor, of_array, of_node
 from saltus.tensor.tracing import here
@@ -143,6 +143,9 @@ def _plan(key: Any, shape: Shape) -> _Plan:
             new.append(count)
             axis += 1
         elif _is_mask(entry):
+            if not entry.ndim:  # one bool picks all or nothing along a new axis
+                arrays.append((len(new), of_array(np.zeros(int(bool(entry)), np.int64), dt.int64).node))
+                new.append(1)
             for offset, positions in enumerate(_positions(entry, axis, shape)):
                 arrays.append((len(new), positions))
                 new.append(shape[axis + offset])
@@ -174,13 +177,14 @@ def _plan(key: Any, shape: Shape) -> _Plan:
 
 
 def _positions(mask: Tensor, axis: int, shape: Shape) -> list[Node]:
-    """Where a mask is True, as one index array an axis."""
-    if mask.shape != shape[axis : axis + mask.ndim]:
+    """Where a mask is True, as one index array for each of its axes."""
+    if not mask.ndim:
+        return []
+    covered = shape[axis : axis + mask.ndim]
+    if len(covered) < mask.ndim or any(k not in (n, 0) for n, k in zip(covered, mask.shape, strict=True)):
         raise _fail(
             f"a mask of shape {mask.shape} does not fit axes {axis} to {axis + mask.ndim - 1} of shape {shape}"
         )
-    if not mask.ndim:
-        raise _fail("a single bool is not an index here", "use x[None][sl.asarray([flag])] or sl.where")
     return [of_array(np.ascontiguousarray(p), dt.int64).node for p in np.nonzero(mask.numpy())]
 
 
@@ -220,16 +224,24 @@ def _place(taken: Node, position: Node, plan: _Plan) -> Node:
     return move.permute(taken, order)
 
 
+_WIDTH = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
+_WORDS = {"i": "integers", "u": "integers", "f": "real numbers", "c": "complex numbers"}
+
+
 def setitem(x: Tensor, key: Any, value: Any) -> None:
     """x[key] = value: this Tensor becomes a new array; the value takes the type of x. Of repeated positions the last one wins."""
     own = x.node
-    if not x.dtype.is_inexact and as_tensor(value).dtype.is_inexact:
+    if isinstance(value, NUMBERS):
+        kind, node = number_kind(value), None
+    else:
+        kind, node = as_tensor(value).dtype.kind, as_tensor(value).node
+    if _WIDTH[kind] > _WIDTH[x.dtype.kind]:
         raise DTypeError(
-            f"a {as_tensor(value).dtype.name} value would lose its fraction in an array of {x.dtype.name}",
-            site=here(), fix=f"convert it: value.astype('{x.dtype.name}')",
+            f"{_WORDS[kind]} would be cut to fit an array of {x.dtype.name}", site=here(),
+            fix=f"convert them: value.astype('{x.dtype.name}')",
         )  # fmt: skip
     plan = _plan(key, own.shape)
-    node = convert(node_of(value), x.dtype)
+    node = scalar(value, x.dtype) if node is None else convert(node, x.dtype)
     made = _set_picked(own, plan, node) if plan.arrays else _set_box(own, plan, node)
     replaced = of_node(made)
     x._node, x._array = replaced._node, replaced._array

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from saltus.base import dtypes as dt
 from saltus.base.errors import ArgumentError, DTypeError, ShapeError
-from saltus.ir.node import Node, broadcast, parts
+from saltus.ir.node import Node, broadcast, full, parts
 from saltus.ir.spec import OPS
 from saltus.ops import linalg as records
 from saltus.ops import matrix
@@ -255,8 +255,9 @@ def pinv(x: Any, /, *, rtol: Any = None) -> Tensor:
         return of_node(records.pinv(node, rtol))
     u, s, vh = svd(x, full_matrices=False)
     limits = s.max(axis=-1, keepdims=True) * of_node(convert(node_of(rtol), s.dtype))[..., None]  # type: ignore
-    kept = s > limits
-    inverse = of_node(OPS["where"](kept.node, (1.0 / (s + ~kept)).node, (s * 0).node))
+    kept = (s > limits).node
+    zero, one = (full(s.shape, v, s.dtype) for v in (0, 1))
+    inverse = of_node(OPS["where"](kept, one / OPS["where"](kept, s.node, one), zero))
     return matmul(
         of_node(matrix.adjoint(vh.node)) * inverse[..., None, :],
         of_node(matrix.adjoint(u.node)),  # type: ignore

@@ -6,15 +6,17 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from saltus.base import dtypes as dt
 from saltus.base.errors import ArgumentError, DTypeError, ShapeError
 from saltus.ir.node import Node, broadcast
-from saltus.ir.spec import Shape
+from saltus.ir.spec import OPS, Shape
 from saltus.ops import movement as move
 from saltus.ops.arithmetic import convert
 from saltus.tensor.creation import check_device, shape_of
 from saltus.tensor.operands import as_tensor, axes_of, common, common_shape, node_of, one_axis
-from saltus.tensor.tensor import Tensor, of_node
+from saltus.tensor.tensor import Tensor, of_array, of_node
 from saltus.tensor.tracing import here
 
 
@@ -456,6 +458,40 @@ def tile(x: Any, repetitions: Sequence[int], /) -> Tensor:
     single = move.reshape(node, tuple(v for d in shape for v in (1, d)))
     wide = broadcast(single, tuple(v for d, t in zip(shape, times, strict=True) for v in (t, d)))
     return of_node(move.reshape(wide, tuple(d * t for d, t in zip(shape, times, strict=True))))
+
+
+def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Tensor:
+    """Each element several times in a row.
+
+    Args:
+        x: an array.
+        repeats: how often: one number, or one for each element of the axis (then it has to be known).
+        axis: the axis; None repeats the elements of the flattened array.
+
+    Example:
+        >>> import saltus as sl
+        >>> sl.repeat(sl.asarray([1, 2]), 2).tolist()
+        [1, 1, 2, 2]
+    """
+    node = node_of(x)
+    if axis is None:
+        node, axis = move.reshape(node, (node.size,)), 0
+    place = one_axis("repeat", axis, len(node.shape))
+    n = node.shape[place]
+    times = np.asarray(repeats)
+    if times.dtype.kind not in "iu" or times.size not in (1, n) or (times.size and times.min() < 0):
+        raise ArgumentError(
+            f"repeat: repeats must be one number, or {n} of them, not negative; got {times.tolist()}",
+            site=here(),
+        )
+    if times.size == 1:
+        wide = (*node.shape[: place + 1], int(times.reshape(())), *node.shape[place + 1 :])
+        spread = broadcast(move.reshape(node, (*node.shape[: place + 1], 1, *node.shape[place + 1 :])), wide)
+        return of_node(
+            move.reshape(spread, (*node.shape[:place], n * wide[place + 1], *node.shape[place + 1 :]))
+        )
+    index = of_array(np.repeat(np.arange(n), times), dt.int64)
+    return of_node(OPS["take"](node, index.node, axis=place))
 
 
 def pad(x: Any, width: Any, /, *, value: float = 0) -> Tensor:

@@ -141,7 +141,7 @@ def nonzero(x: Any, /) -> tuple[Tensor, ...]:
 
 
 def _whole(positions: np.ndarray[Any, Any]) -> Tensor:
-    return of_array(np.ascontiguousarray(positions, dtype=np.int64), dt.int64)
+    return of_array(np.asarray(positions, np.int64, order="C"), dt.int64)
 
 
 class UniqueAll(NamedTuple):

@@ -360,39 +360,51 @@ def to_array(data: Any, dtype: Any = None, copy: bool | None = None) -> tuple[Ar
     """
     wanted = None if dtype is None else dt.as_dtype(dtype)
     if isinstance(data, Tensor):
-        array, given = data._values(), data._dtype
-    elif isinstance(data, (np.ndarray, np.generic)):
-        if data.dtype.kind not in "biufc":
-            raise DTypeError(
-                f"an array of {data.dtype} has no numbers to compute with", site=here(),
-                fix="convert or encode it first (text and objects: as class numbers)",
-            )  # fmt: skip
-        array = np.asarray(data)
-        if array.dtype.itemsize > 8 and array.dtype.kind == "f":
-            array = array.astype(np.float64)
-        given = dt.as_dtype(array.dtype.newbyteorder("="))
+        array, given, default = data._values(), data._dtype, data._dtype
+    elif isinstance(data, (np.ndarray, np.generic)) or _has_memory(data):
+        array = _plain_array(data)
+        given = default = dt.as_dtype(array.dtype)
     else:
-        array, given = _from_python(data)
-        copy = None if copy else copy
-    fresh = not isinstance(data, (Tensor, np.ndarray)) and not _shares(data)
-    if copy is False and fresh:
-        raise ArgumentError(
-            f"a {type(data).__name__} has no memory to share: copy=False is impossible", fix="leave copy out"
-        )
-    made = convert_array(array, given, wanted or given)
-    made = np.ascontiguousarray(made, dtype=(wanted or given).numpy).reshape(made.shape)
-    shared = made is array or np.may_share_memory(made, array)
+        if copy is False:
+            raise ArgumentError(
+                f"a {type(data).__name__} has no memory to share: copy=False is impossible",
+                site=here(), fix="leave copy out",
+            )  # fmt: skip
+        array, default = _from_python(data, wanted)
+        given = dt.as_dtype(array.dtype)
+        copy = False if array.dtype == (wanted or default).numpy else None  # nobody else holds it
+    final = wanted or default
+    made = convert_array(array, given, final)
+    made = np.ascontiguousarray(made, dtype=final.numpy).reshape(made.shape)
+    shared = made is array or np.may_share_memory(made, array) or not made.size
     if copy is False and not shared:
         raise ArgumentError(
-            "copy=False, but another element type or memory order needs a copy", fix="leave copy out"
+            "copy=False, but another element type or memory order needs a copy",
+            site=here(),
+            fix="leave copy out",
         )
-    if shared and (copy or (copy is None and not fresh and not isinstance(data, Tensor))):
+    if shared and (copy or (copy is None and not isinstance(data, Tensor))):
         made = made.copy()
-    return made, wanted or given
+    return made, final
 
 
-def _shares(data: Any) -> bool:
-    return hasattr(data, "__array_interface__") or isinstance(data, memoryview)
+def _has_memory(data: Any) -> bool:
+    return isinstance(data, (bytes, bytearray, memoryview)) or any(
+        hasattr(data, name) for name in ("__array_interface__", "__array__", "__buffer__")
+    )
+
+
+def _plain_array(data: Any) -> Array:
+    """A NumPy array of a type known here, in this machine's byte order."""
+    array = np.asarray(data)
+    if array.dtype.kind not in "biufc":
+        raise DTypeError(
+            f"an array of {array.dtype} has no numbers to compute with", site=here(),
+            fix="convert or encode it first (text and objects: as class numbers)",
+        )  # fmt: skip
+    if array.dtype.kind in "fc" and array.dtype.itemsize > (8 if array.dtype.kind == "f" else 16):
+        return array.astype(np.float64 if array.dtype.kind == "f" else np.complex128)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def convert_array(array: Array, given: DType, wanted: DType) -> Array:
@@ -402,64 +414,64 @@ def convert_array(array: Array, given: DType, wanted: DType) -> Array:
     plain = dt.from_bfloat16(array) if given is dt.bfloat16 else array
     if wanted is dt.bfloat16:
         return dt.to_bfloat16(plain.astype(np.float32))
+    if plain.dtype.kind == "c" and wanted.kind != "c":
+        raise DTypeError(
+            f"{given.name} does not become {wanted.name} by itself", site=here(),
+            fix="say which part: sl.real(x), sl.imag(x) or sl.abs(x)",
+        )  # fmt: skip
     with np.errstate(over="ignore", invalid="ignore"):
-        return (
-            plain.real.astype(wanted.numpy)
-            if plain.dtype.kind == "c" and wanted.kind != "c"
-            else plain.astype(wanted.numpy)
-        )
+        return plain.astype(wanted.numpy)
 
 
-_DEFAULTS = {"f": dt.float32, "c": dt.complex64, "i": dt.int64, "b": dt.bool_}
+_DEFAULTS = {"f": dt.float32, "c": dt.complex64, "i": dt.int64, "u": dt.uint64, "b": dt.bool_}
 
 
-def _from_python(data: Any) -> tuple[Array, DType]:
-    """Numbers and nested sequences: Python floats become float32, Python ints int64, unless something in there has a type."""
-    if type(data) in (bool, int, float, complex):
-        given = dt.as_dtype(type(data))
-        try:
-            return np.asarray(data, given.numpy), given
-        except OverflowError:
-            if 0 <= data < 2**64:
-                return np.asarray(data, np.uint64), dt.uint64
-            raise ArgumentError(f"{data} does not fit 64 bits", site=here()) from None
-    typed: list[Any] = []
+def _from_python(data: Any, wanted: DType | None) -> tuple[Array, DType]:
+    """Numbers and nested sequences as NumPy reads them, and the type they get when none is asked for.
+
+    Python floats become float32 and Python ints int64, unless something in there has a type of its own.
+    """
+    typed: list[DType] = []
 
     def plain(value: Any) -> Any:
         if isinstance(value, (list, tuple, range)):
             return [plain(v) for v in value]
         if isinstance(value, Tensor):
             typed.append(value.dtype)
-            return value.numpy()
+            try:
+                return value.numpy()
+            except TracingError as error:
+                error.fix = "join Tensors with sl.stack([...]) or sl.concat([...])"
+                raise
         if isinstance(value, (np.ndarray, np.generic)):
-            typed.append(value.dtype)
+            typed.append(dt.as_dtype(value.dtype))
         return value
 
+    spelled = plain(data)
     try:
-        array = np.asarray(plain(data))
+        array = np.asarray(spelled)
     except ValueError as error:
         raise ShapeError(
             f"rows of different length cannot become a Tensor ({error})", site=here(),
             fix="make all rows equally long, e.g. by padding them",
         ) from None  # fmt: skip
     if array.dtype.kind not in "biufc":
+        large = array.dtype.kind == "O" and isinstance(data, int)
         raise DTypeError(
-            f"cannot make a Tensor from {type(data).__name__} with elements of {array.dtype}", site=here(),
-            fix="give numbers, bools, or arrays of them",
+            f"{data} does not fit 64 bits" if large
+            else f"cannot make a Tensor from {type(data).__name__} with elements of {array.dtype}",
+            site=here(), fix="give numbers, bools, or arrays of them",
         )  # fmt: skip
-    if (
-        typed
-        or hasattr(data, "__array__")
-        or hasattr(data, "__array_interface__")
-        or isinstance(data, memoryview)
-    ):
-        return array, dt.as_dtype(array.dtype)
-    given = (
-        dt.float32
-        if not array.size and array.dtype.kind == "f"
-        else _DEFAULTS.get(array.dtype.kind, dt.as_dtype(array.dtype))
-    )
-    return array.astype(given.numpy, copy=False), given
+    default = _DEFAULTS[array.dtype.kind]
+    for i, dtype in enumerate(typed):
+        default = dtype if i == 0 else dt.promote(default, dtype)
+    if wanted is not None and wanted.is_integer and array.dtype.kind in "iu" and array.size:
+        limits = np.iinfo(wanted.numpy)
+        if int(array.min()) < limits.min or int(array.max()) > limits.max:
+            raise ArgumentError(
+                f"values from {array.min()} to {array.max()} do not fit {wanted.name}", site=here()
+            )
+    return array, default
 
 
 __all__ = ["Tensor", "convert_array", "of_array", "of_node", "realise", "to_array", "value_needed"]
