@@ -38,31 +38,32 @@ _MONTH_WORDS = (
 MONTHS = {word: number for number, words in enumerate(_MONTH_WORDS, 1) for word in words.split()}
 
 _CLOCK = (
-    r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?"
+    r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
     r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
-    r"\s*(?P<zone>Z|UTC|GMT|[-+]\d{2}:?\d{2}|[-+]\d{2})?"
+    r"\s*(?P<zone>Z|UTC|GMT|[-+][0-9]{2}:?[0-9]{2}|[-+][0-9]{2})?"
 )
 _TIME = rf"(?:(?:T|[ ,]+|, ?at |\s+um\s+){_CLOCK})?$"
-_YEAR, _WORD = r"(?P<year>\d{4}|\d{2})", r"(?P<word>\p{L}{3,10})"
+_YEAR, _WORD = r"(?P<year>[0-9]{4}|[0-9]{2})", r"(?P<word>\p{L}{3,10})"
+_DAY = r"(?P<day>[0-9]{1,2})"
 _WEEKDAY = r"^(?:\p{L}{2,12}\.?,?\s+)?"
 # shape -> pattern; year, month (number), word (month name), day; first and second where either may be the day
 _SHAPES = {
-    "year-month-day": rf"^(?P<year>\d{{4}})(?P<mark>[-/.])(?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}}){_TIME}",
+    "year-month-day": rf"^(?P<year>[0-9]{{4}})[-/.](?P<month>[0-9]{{1,2}})[-/.]{_DAY}{_TIME}",
     "day and month, year": (
-        rf"^(?P<first>\d{{1,2}})(?P<mark>[-/.])\s?(?P<second_field>\d{{1,2}})[-/.]\s?{_YEAR}{_TIME}"
+        rf"^(?P<first>[0-9]{{1,2}})(?P<mark>[-/.])\s?(?P<second_field>[0-9]{{1,2}})[-/.]\s?{_YEAR}{_TIME}"
     ),
     "day, month name, year": (
-        rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?[- ]?\s?(?:de |of )?{_WORD}"
+        rf"{_WEEKDAY}{_DAY}(?:st|nd|rd|th|\.)?[- ]?\s?(?:de |of )?{_WORD}"
         rf"\.?[-, ]\s?(?:de )?{_YEAR}{_TIME}"
     ),
     "month name, day, year": (
-        rf"{_WEEKDAY}{_WORD}\.?[- ](?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:,\s?|[- ])(?P<year>\d{{4}}){_TIME}"
+        rf"{_WEEKDAY}{_WORD}\.?[- ]{_DAY}(?:st|nd|rd|th)?(?:,\s?|[- ])(?P<year>[0-9]{{4}}){_TIME}"
     ),
-    "yyyymmdd": rf"^(?P<year>(?:19|20)\d{{2}})(?P<month>\d{{2}})(?P<day>\d{{2}}){_TIME}",
-    "year and month": r"^(?P<year>(?:19|20)\d{2})[-/](?P<month>\d{1,2})$",
-    "month name and year": r"^(?P<word>\p{L}{3,10})\.?[- ,]\s?(?P<year>\d{4})$",
-    "year and quarter": r"^(?P<year>(?:19|20)\d{2})[- ]?[Qq](?P<quarter>[1-4])$",
-    "quarter and year": r"^[Qq](?P<quarter>[1-4])[- /]?(?P<year>(?:19|20)\d{2})$",
+    "yyyymmdd": rf"^(?P<year>(?:19|20)[0-9]{{2}})(?P<month>[0-9]{{2}})(?P<day>[0-9]{{2}}){_TIME}",
+    "year and month": r"^(?P<year>(?:19|20)[0-9]{2})[-/](?P<month>[0-9]{1,2})$",
+    "month name and year": r"^(?P<word>\p{L}{3,10})\.?[- ,]\s?(?P<year>[0-9]{4})$",
+    "year and quarter": r"^(?P<year>(?:19|20)[0-9]{2})[- ]?[Qq](?P<quarter>[1-4])$",
+    "quarter and year": r"^[Qq](?P<quarter>[1-4])[- /]?(?P<year>(?:19|20)[0-9]{2})$",
 }  # fmt: skip
 _TIME_ALONE = rf"^{_CLOCK}$"
 
@@ -114,7 +115,7 @@ def _clock(frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     )
     hour = np.where(half == "", hour, hour % 12 + np.where(half == "p", 12, 0))
     zone = frame["zone"].fill_null("")
-    parts = zone.str.extract_groups(r"^(?P<sign>[-+])(?P<h>\d{2}):?(?P<m>\d{2})?$").struct.unnest()
+    parts = zone.str.extract_groups(r"^(?P<sign>[-+])(?P<h>[0-9]{2}):?(?P<m>[0-9]{2})?$").struct.unnest()
     offset = (_integers(parts, "h", 0) * 60 + _integers(parts, "m", 0)) * np.where(
         (parts["sign"] == "-").fill_null(False).to_numpy(), -1, 1
     )

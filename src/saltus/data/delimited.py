@@ -189,13 +189,18 @@ def _exact_rows(data: bytes, dialect: Dialect) -> Any:
     return csv.reader(text, delimiter=dialect.delimiter, quotechar=dialect.quote, skipinitialspace=True)
 
 
+def _is_blank(cells: list[str], width: int) -> bool:
+    """A line with nothing in it; in a table of one column that is a row with a missing value."""
+    return len(cells) <= 1 < width and not "".join(cells).strip()
+
+
 def _refuse_ragged(data: bytes, dialect: Dialect, name: str, width: int) -> None:
     """Refuse the first record of another width: the slow, exact way, used on suspicion."""
     reader = _exact_rows(data, dialect)
     number, wrong, shown = 0, [], None
     try:
         for cells in reader:
-            if len(cells) <= 1 < width and not "".join(cells).strip():
+            if _is_blank(cells, width):
                 continue
             number += 1
             if len(cells) != width:
@@ -295,18 +300,20 @@ def _frame(data: bytes, dialect: Dialect, name: str, width: int) -> pl.DataFrame
     spaced = [f"{mark} {dialect.quote}".encode() for mark in (dialect.delimiter, "\n")]
     if not any(mark in data for mark in spaced):
         try:
-            return pl.read_csv(
+            frame = pl.read_csv(
                 data,
                 has_header=dialect.header,
                 separator=dialect.delimiter,
                 quote_char=dialect.quote,
                 infer_schema=False,
             )
-        except pl.exceptions.PolarsError:
-            pass  # such as quote marks inside a field
+        except pl.exceptions.PolarsError:  # such as quote marks inside a field
+            frame = None
+        if frame is not None and frame.width == width:
+            return frame
     # space before a quoted field, or stray quote marks: read it the patient way
     _refuse_ragged(data, dialect, name, width)
-    rows = [row for row in _exact_rows(data, dialect) if row][dialect.header :]
+    rows = [row for row in _exact_rows(data, dialect) if not _is_blank(row, width)][dialect.header :]
     columns = zip(*rows, strict=True) if rows else [()] * width
     cells = {f"column_{i}": [cell or None for cell in column] for i, column in enumerate(columns)}
     return pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String))

@@ -25,16 +25,16 @@ _PATTERN = (
     r"^(?P<open>\()?\s*(?P<bound>[<>≤≥~≈]=?)?\s*(?P<sign>[-+−–])?\s*"
     r"(?P<currency>US\$|[$€£¥₹]|(?:USD|EUR|GBP|JPY|CHF|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK)\b)?\s*"
     r"(?P<second>[-−–])?\s*"
-    r"(?P<digits>[.,]?\d[\d.,'’_\x{a0}\x{202f} ]*)(?P<exponent>[eE][-+]?\d{1,3}\b)?\s*"
-    r"(?P<unit>[^\d\s()+\-][^\d()+]{0,14}?)?\s*(?P<plus>\+)?\s*(?P<close>\))?$"
+    r"(?P<digits>[.,]?[0-9][0-9.,'’_\x{a0}\x{202f} ]*)(?P<exponent>[eE][-+]?[0-9]{1,3}\b)?\s*"
+    r"(?P<unit>[^0-9\s()+\-][^0-9()+]{0,14}?)?\s*(?P<plus>\+)?\s*(?P<close>\))?$"
 )
 _SPACES = r"['’_\x{a0}\x{202f} ]"
-_SPACED = rf"^\d{{1,3}}(?:{_SPACES}\d{{3}})+(?:[.,]\d*)?$"
-_CODE = r"^[-+]?0\d+$|^[-+]?\d{16,}$"  # a leading zero, or more digits than a float64 holds
-_COMMA_GROUPS = r"^\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d*)?$"
-_POINT_GROUPS = r"^\d{1,3}(?:\.\d{3})+(?:,\d*)?$"
-_POINT, _COMMA, _WHOLE = r"^\d*\.\d*$", r"^\d*,\d*$", r"^\d+$"
-_DOUBTFUL = r"^[1-9]\d{0,2}[.,]\d{3}$"  # "1,200": twelve hundred, or one and a fifth
+_SPACED = rf"^[0-9]{{1,3}}(?:{_SPACES}[0-9]{{3}})+(?:[.,][0-9]*)?$"
+_CODE = r"^[-+]?0[0-9]+$|^[-+]?[0-9]{16,}$"  # a leading zero, or more digits than a float64 holds
+_COMMA_GROUPS = r"^[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3}(?:\.[0-9]*)?$"
+_POINT_GROUPS = r"^[0-9]{1,3}(?:\.[0-9]{3})+(?:,[0-9]*)?$"
+_POINT, _COMMA, _WHOLE = r"^[0-9]*\.[0-9]*$", r"^[0-9]*,[0-9]*$", r"^[0-9]+$"
+_DOUBTFUL = r"^[1-9][0-9]{0,2}[.,][0-9]{3}$"  # "1,200": twelve hundred, or one and a fifth
 
 LARGEST_BOUND_SHARE = 0.1
 SMALLEST_NUMBER_SHARE = 0.95

@@ -37,7 +37,7 @@ else:
     pl = LazyModule("polars")
 
 _ID_NAME = re.compile(
-    r"^(?i:unnamed(_|: ?)\d+|index|id|uuid|guid|.*[ _-]id|id[ _-].*|row[ _-]?(no|nr|num|number|id|names?)?)$"
+    r"^(?i:unnamed(_|: ?)[0-9]+|index|id|uuid|guid|.*[ _-]id|id[ _-].*|row[ _-]?(no|nr|num|id|names?)?)$"
     r"|[a-z]I[dD]$"
 )
 _ID_ROWS = 20  # fewer rows say nothing about uniqueness
@@ -257,7 +257,7 @@ def inspect(
 def _looks_like_figures(present: Dictionary) -> bool:
     """Whether nearly every row holds a digit and is short: the cheap question before the dear ones."""
     words = present.words
-    hit = (words.str.contains(r"\d") & (words.str.len_chars() <= _LONGEST_FIGURE)).to_numpy()
+    hit = (words.str.contains(r"[0-9]") & (words.str.len_chars() <= _LONGEST_FIGURE)).to_numpy()
     return bool(present.counts[hit].sum() >= 0.95 * max(present.counts.sum(), 1))
 
 
@@ -268,7 +268,9 @@ def _decimal_of_table(findings: Any) -> str:
         raw = finding.raw
         if raw.is_text and not finding.override.kind.startswith("text"):
             if not len(raw.plain[1]):
-                points += int(raw.stripped.str.contains(r"^-?(?:\d{4,}|0)?\.\d|\.(?:\d{1,2}|\d{4,})$").sum())
+                points += int(
+                    raw.stripped.str.contains(r"^-?(?:[0-9]{4,}|0)?\.[0-9]|\.(?:[0-9]{1,2}|[0-9]{4,})$").sum()
+                )
             elif _looks_like_figures(raw.present):
                 point, comma = decimal_evidence(raw.present, raw.written)
                 points, commas = points + point, commas + comma
