@@ -1,0 +1,144 @@
+"""Layers that disturb training on purpose: dropout and noise. In: module. At prediction each returns its
+input.
+
+Masks are drawn from a counter-based key, so a mask is a function of (key, layer, call): no mask needs to be
+kept, and it is the same on every engine and thread count.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import KW_ONLY
+from typing import Any, ClassVar
+
+from saltus.base.errors import ArgumentError
+from saltus.nn.checks import number, whole
+from saltus.nn.config import register
+from saltus.nn.layer import Layer
+from saltus.nn.scope import Scope
+from saltus.tensor import random
+from saltus.tensor.elementwise import where
+from saltus.tensor.manipulation import broadcast_to
+from saltus.tensor.operands import as_tensor
+from saltus.tensor.tensor import Tensor
+
+
+def _key(scope: Scope, seed: int | None) -> Tensor:
+    key = scope.key()
+    return key if seed is None else random.fold_in(key, seed)
+
+
+def keep(key: Tensor, shape: tuple[int, ...], rate: float) -> Tensor:
+    """True with probability 1 - rate, from 32 random bits an element."""
+    return random.random_bits(key, shape) >= min(round(rate * 2**32), 2**32 - 1)
+
+
+@register
+class Dropout(Layer):
+    """Sets a random share of the values to 0 while training, and scales the others up, so that no unit can
+    rely on another.
+
+    Args:
+        rate: share that is dropped; typically 0.2.
+        noise_shape: shape of the mask, 1 or None where it is shared or as long as the input: (None, 1,
+            None) drops whole features.
+        seed: tells streams apart for the same key.
+
+    Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> out = nn.apply(
+        ...     nn.Dropout(0.5), {}, {}, sl.ones((1, 1000)), training=True, key=sl.random.key(0)
+        ... ).output
+        >>> sorted(set(out[0].tolist()))
+        [0.0, 2.0]
+    """
+
+    passes_on: ClassVar = True
+    rate: float = 0.2
+    _: KW_ONLY
+    noise_shape: Any = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        number(self, "rate", self.rate, low=0, high=1, open_high=True)
+        if self.noise_shape is not None:
+            self._set(noise_shape=tuple(self.noise_shape))
+        if self.seed is not None:
+            whole(self, "seed", self.seed, low=0)
+
+    def call(self, scope: Scope, x: Any) -> Tensor:
+        tensor = as_tensor(x)
+        if not scope.training or not self.rate:
+            return tensor
+        kept = keep(_key(scope, self.seed), self._mask_shape(tensor.shape), self.rate)
+        return where(broadcast_to(kept, tensor.shape), tensor * (1 / (1 - self.rate)), 0.0)
+
+    def _mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if self.noise_shape is None:
+            return shape
+        if len(self.noise_shape) != len(shape) or any(
+            n not in (None, 1, d) for n, d in zip(self.noise_shape, shape, strict=True)
+        ):
+            raise ArgumentError(
+                f"noise_shape {self.noise_shape} does not fit the input's shape {shape}",
+                fix="use None or 1 for each axis",
+            )
+        return tuple(d if n is None else n for n, d in zip(self.noise_shape, shape, strict=True))
+
+
+@register
+class GaussianDropout(Layer):
+    """Multiplies by random numbers around 1, with the variance that Dropout of this rate has.
+
+    Args:
+        rate: the corresponding share.
+        seed: tells streams apart for the same key.
+
+    Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
+    """
+
+    passes_on: ClassVar = True
+    rate: float = 0.2
+    _: KW_ONLY
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        number(self, "rate", self.rate, low=0, high=1, open_high=True)
+
+    def call(self, scope: Scope, x: Any) -> Tensor:
+        tensor = scope.cast(x)
+        if not scope.training or not self.rate:
+            return tensor
+        spread = math.sqrt(self.rate / (1 - self.rate))
+        return tensor * random.normal(
+            _key(scope, self.seed), tensor.shape, mean=1.0, std=spread, dtype=tensor.dtype
+        )
+
+
+@register
+class GaussianNoise(Layer):
+    """Adds normally distributed noise while training.
+
+    Args:
+        stddev: its standard deviation.
+        seed: tells streams apart for the same key.
+    """
+
+    passes_on: ClassVar = True
+    stddev: float
+    _: KW_ONLY
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        number(self, "stddev", self.stddev, low=0)
+
+    def call(self, scope: Scope, x: Any) -> Tensor:
+        tensor = scope.cast(x)
+        if not scope.training or not self.stddev:
+            return tensor
+        return tensor + random.normal(
+            _key(scope, self.seed), tensor.shape, std=self.stddev, dtype=tensor.dtype
+        )
