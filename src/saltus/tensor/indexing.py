@@ -244,7 +244,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     node = scalar(value, x.dtype) if node is None else convert(node, x.dtype)
     made = _set_picked(own, plan, node) if plan.arrays else _set_box(own, plan, node)
     replaced = of_node(made)
-    x._node, x._array = replaced._node, replaced._array
+    x._node, x._array, x._form = replaced._node, replaced._array, None
 
 
 def _fit(value: Node, shape: Shape) -> Node:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +23,7 @@ from saltus.base.trace import format_site
 from saltus.ir.node import Node, placeholder, substitute, topological
 from saltus.ops.call import inline
 from saltus.tensor.operands import strong
+from saltus.tensor.replay import Slot, form_of, give_away, reader, writer
 from saltus.tensor.storage import Array, compute, storage
 from saltus.tensor.tensor import Tensor, of_array, realise, to_array
 from saltus.tensor.tracing import capture, captures, name_of
@@ -33,42 +33,28 @@ _CARRIERS = {kind: d.numpy for kind, d in _NUMBERS.items()}
 
 
 def _flatten(value: Any, form: list[Any], leaves: list[Any]) -> None:
-    """Append what `value` is to the form, and its arrays and numbers to the leaves. Runs at every call: kept short."""
+    """Append what `value` is to the form, and its arrays and numbers to the leaves."""
     kind = type(value)
     if kind is Tensor:
-        array = value._array
-        if array is None:
-            array = value._values()
-        form.append(array.shape)
-        form.append(value._dtype.name)
+        value._values()
+        form.append(form_of(value))
         leaves.append(value)
     elif kind is dict:
         form.append(tuple(value))
         for child in value.values():
             _flatten(child, form, leaves)
-    elif kind is tuple or kind is list:
-        form.append(kind)
-        form.append(len(value))
+    elif isinstance(value, (tuple, list)):
+        form += (kind, len(value))
         for child in value:
             _flatten(child, form, leaves)
     elif kind in _NUMBERS:
         form.append(kind)
         leaves.append(value)
-    elif kind is np.ndarray:
-        form.append(value.shape)
-        form.append(value.dtype)
+    elif isinstance(value, (np.ndarray, np.generic)):
+        form += (value.shape, value.dtype)
         leaves.append(value)
-    elif isinstance(value, np.generic):
-        form.append(())
-        form.append(value.dtype)
-        leaves.append(np.asarray(value))
-    elif isinstance(value, tuple) and hasattr(value, "_fields"):
-        form.append(kind)
-        for child in value:
-            _flatten(child, form, leaves)
     else:
-        form.append(kind)
-        form.append(value)
+        form += (kind, value)
 
 
 def _map(value: Any, change: Callable[[Any], Any]) -> Any:
@@ -90,34 +76,12 @@ def _carrier(value: Any) -> Array:
     kind = type(value)
     if kind is Tensor:
         return value._array  # type: ignore[no-any-return]
-    if kind is np.ndarray:
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = np.asarray(value)
         if value.flags.c_contiguous and value.dtype.isnative and value.dtype.kind in "biufc":
             return value
         return to_array(value, None, True)[0]
     return np.asarray(value, _CARRIERS[kind])
-
-
-@dataclass(slots=True)
-class _Slot:
-    """Where a result stands among the outputs of the program."""
-
-    index: int
-    dtype: Any
-
-
-def _fill(template: Any, results: Sequence[Array]) -> Any:
-    kind = type(template)
-    if kind is _Slot:
-        return of_array(results[template.index], template.dtype)
-    if kind is dict:
-        return {k: _fill(v, results) for k, v in template.items()}
-    if kind is tuple:
-        return tuple([_fill(v, results) for v in template])
-    if kind is list:
-        return [_fill(v, results) for v in template]
-    if isinstance(template, tuple) and hasattr(template, "_fields"):
-        return kind(*[_fill(v, results) for v in template])
-    return template
 
 
 @dataclass(slots=True)
@@ -132,6 +96,8 @@ class Program:
     donated: tuple[int, ...]
     reason: str
     run: Executable = field(init=False)
+    read: Any = None
+    write: Any = None
 
     def __str__(self) -> str:
         """The graph, a line an operation."""
@@ -173,6 +139,7 @@ class Jit:
         self._static_places, self._static_names = _places("static", function, static)
         self._donate_places, self._donate_names = _places("donate", function, donate)
         self._programs: dict[tuple[Any, ...], Program] = {}
+        self._last: Program | None = None
 
     @property
     def traces(self) -> int:
@@ -182,21 +149,36 @@ class Jit:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if captures.names:  # inside another capture it is part of that program
             return self._function(*args, **kwargs)
+        program = self._last
+        found = None if program is None else program.read(args, kwargs)
+        if found is None:
+            program, found = self._find(args, kwargs)
+        leaves, arrays = found
+        if program.captured:
+            arrays += program.captured
+        if program.donated:
+            give_away(leaves, arrays, program.donated)
+            del leaves, found
+        return program.write(program.run(arrays))
+
+    def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Program, Any]:
+        """The long way: any tree of arguments to its program, made if need be, and the arrays it takes."""
         form: list[Any] = []
         leaves: list[Any] = []
         donated = self._form(args, kwargs, form, leaves)
+        key = tuple(form)
         try:
-            program = self._programs.get(key := tuple(form))
+            program = self._programs.get(key)
         except TypeError:
             raise self._unhashable(args, kwargs) from None
         if program is None:
-            program = self._programs[key] = self._capture(args, kwargs, key, leaves, donated)
-        arrays = [leaf._array if type(leaf) is Tensor else _carrier(leaf) for leaf in leaves]
-        if program.captured:
-            arrays += program.captured
-        if donated:
-            _give_away(leaves, arrays, donated)
-        return _fill(program.template, program.run(arrays))
+            program = self._trace(args, kwargs, donated, self._why(key))
+            program.run = compile_graph(program.inputs, program.outputs, donate=donated, name=self._name)
+            program.read = reader(args, kwargs, _CARRIERS, self._static_places, self._static_names)
+            program.write = writer(program.template)
+            self._programs[key] = program
+        self._last = program
+        return program, (leaves, [_carrier(leaf) for leaf in leaves])
 
     def _form(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], form: list[Any], leaves: list[Any]
@@ -244,18 +226,6 @@ class Jit:
                     )
         return ArgumentError(f"{self._name}: an argument cannot be compared with those of earlier calls")
 
-    def _capture(
-        self,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        key: tuple[Any, ...],
-        leaves: list[Any],
-        donated: tuple[int, ...],
-    ) -> Program:
-        made = self._trace(args, kwargs, donated, self._why(key))
-        made.run = compile_graph(made.inputs, made.outputs, donate=donated, name=self._name)
-        return made
-
     def _trace(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], donated: tuple[int, ...], reason: str
     ) -> Program:
@@ -273,6 +243,7 @@ class Jit:
                 )
                 shape = value.shape
             tensor._node, tensor._array, tensor._weak = placeholder(shape, tensor._dtype), None, number
+            tensor._form = None
             inputs.append(tensor._node)
             return tensor
 
@@ -286,7 +257,7 @@ class Jit:
             tensor = value if type(value) is Tensor else of_array(*to_array(value))
             tensor = strong(tensor) if tensor._weak else tensor
             outputs.append(tensor.node)
-            return _Slot(len(outputs) - 1, tensor._dtype)
+            return Slot(len(outputs) - 1, tensor.shape, tensor._dtype)
 
         template = _map(result, note)
         outputs = inline(outputs, storage.__contains__)
@@ -404,27 +375,6 @@ def _hoist(
     arrays = compute(single)
     stands = {n: placeholder(n.shape, n.dtype) for n in single}
     return substitute(outputs, dict(stands)), list(stands.values()), arrays
-
-
-def _alone(tensor: Tensor) -> int:
-    """References to a Tensor's memory."""
-    return sys.getrefcount(tensor._array)
-
-
-_SINGLE = _alone(of_array(np.zeros(1), dt.float64))  # what `_alone` counts when nobody else holds the memory
-
-
-def _give_away(leaves: list[Any], arrays: list[Array], donated: Sequence[int]) -> None:
-    """Let the program overwrite donated memory; where somebody else still looks at it, a copy goes in its place."""
-    for place in donated:
-        leaf = leaves[place]
-        if type(leaf) is not Tensor:
-            arrays[place] = arrays[place].copy()
-            continue
-        arrays[place] = None  # type: ignore[call-overload]
-        shared = _alone(leaf) > _SINGLE
-        arrays[place] = leaf._array.copy() if shared else leaf._array
-        leaf._array = leaf._node = None
 
 
 def jit(function: Callable[..., Any] | None = None, *, static: Any = (), donate: Any = ()) -> Any:

@@ -32,7 +32,8 @@ def strong(value: Tensor) -> Tensor:
     made = Tensor.__new__(Tensor)
     kind = value._dtype.kind
     wanted = dt.float32 if kind == "f" else dt.complex64 if kind == "c" else value._dtype
-    made._node, made._array, made._dtype, made._weak = convert(value.node, wanted), None, wanted, False
+    made._node, made._array, made._dtype = convert(value.node, wanted), None, wanted
+    made._weak, made._form = False, None
     return made
 
 

@@ -23,6 +23,19 @@ from saltus.tensor.storage import Array, compute, leaf, named, storage
 from saltus.tensor.tracing import captures, here, value_needed
 
 
+class _Shared:
+    """Memory handed to NumPy read-only. The array made of it keeps this object, and so the Tensor's own array, alive: whoever
+    asks how many look at that array (donation does) sees it, as he would not see a view of it.
+    """
+
+    __slots__ = ("__array_interface__", "array")
+
+    def __init__(self, array: Array) -> None:
+        self.array = array
+        interface = array.__array_interface__
+        self.__array_interface__ = interface | {"data": (interface["data"][0], True)}
+
+
 class Tensor:
     """An n-dimensional array of one element type, computed when its values are looked at.
 
@@ -38,18 +51,20 @@ class Tensor:
     """
 
     # _array: its memory, when computed. _node: its place in the graph, when it has one. At least one of the two is there,
-    # except in a Tensor whose memory was donated. _weak: a Python number seen by sl.jit, which takes the type of what it meets.
-    __slots__ = ("__weakref__", "_array", "_dtype", "_node", "_weak")
+    # except in a Tensor whose memory was donated. _weak: a Python number seen by sl.jit, which takes the type of what it
+    # meets. _form: (shape, type name), one object for all Tensors alike, once sl.jit has seen this one computed.
+    __slots__ = ("__weakref__", "_array", "_dtype", "_form", "_node", "_weak")
     __array_priority__ = 1000  # NumPy's operators leave mixed expressions to ours
     __hash__ = None  # type: ignore[assignment]
     _array: Array | None
     _dtype: DType
+    _form: tuple[Shape, str] | None
     _node: Node | None
     _weak: bool
 
     def __init__(self, data: Any, dtype: Any = None) -> None:
         self._array, self._dtype = to_array(data, dtype)
-        self._node, self._weak = None, False
+        self._node, self._weak, self._form = None, False, None
 
     # -- what it is ------------------------------------------------------------------------------------------------
 
@@ -142,9 +157,7 @@ class Tensor:
         array = self._values()
         if self._dtype is dt.bfloat16:
             return dt.from_bfloat16(array)
-        view = array.view()
-        view.flags.writeable = False
-        return view
+        return np.asarray(_Shared(array))
 
     def item(self) -> bool | int | float | complex:
         """The value of a Tensor with one element as a Python number.
@@ -321,7 +334,8 @@ class Tensor:
 def of_node(node: Node) -> Tensor:
     """The Tensor of a node."""
     made = Tensor.__new__(Tensor)
-    made._node, made._array, made._dtype, made._weak = node, storage.get(node), node.dtype, False
+    made._node, made._array, made._dtype = node, storage.get(node), node.dtype
+    made._weak, made._form = False, None
     if not captures.names:
         if made._array is None:
             named[node] = made
@@ -333,7 +347,7 @@ def of_node(node: Node) -> Tensor:
 def of_array(array: Array, dtype: DType) -> Tensor:
     """The Tensor of an array in an engine's form: C order, carrier type, never written to again."""
     made = Tensor.__new__(Tensor)
-    made._array, made._dtype, made._node, made._weak = array, dtype, None, False
+    made._array, made._dtype, made._node, made._weak, made._form = array, dtype, None, False, None
     return made
 
 
@@ -372,7 +386,8 @@ def to_array(data: Any, dtype: Any = None, copy: bool | None = None) -> tuple[Ar
             )  # fmt: skip
         array, default = _from_python(data, wanted)
         given = dt.as_dtype(array.dtype)
-        copy = False if array.dtype == (wanted or default).numpy else None  # nobody else holds it
+        if array.dtype == (wanted or default).numpy and wanted is not dt.bfloat16:
+            return np.asarray(array, order="C"), wanted or default  # nobody else holds it
     final = wanted or default
     made = convert_array(array, given, final)
     made = np.ascontiguousarray(made, dtype=final.numpy).reshape(made.shape)
@@ -383,9 +398,13 @@ def to_array(data: Any, dtype: Any = None, copy: bool | None = None) -> tuple[Ar
             site=here(),
             fix="leave copy out",
         )
-    if shared and (copy or (copy is None and not isinstance(data, Tensor))):
-        made = made.copy()
-    return made, final
+    if not shared or isinstance(data, Tensor):
+        return made.copy() if copy else made, final
+    if copy is not False:
+        return made.copy(), final
+    lent = made.view()
+    lent.flags.writeable = False  # it is not ours to write into, so it is never donated
+    return lent, final
 
 
 def _has_memory(data: Any) -> bool:
