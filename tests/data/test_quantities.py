@@ -70,6 +70,7 @@ def test_numbers_are_read_in_any_notation(cells, expected):
         (["1.2.3", "1.2.4", "1.2.3"], "category"),
         (["4111111111111111", "5500005555555559"] * 3, "category"),  # more digits than a float64 holds
         (["a", "1", "b", "2"], "category"),
+        (["１２", "٣", "１２"], "category"),  # digits of other scripts are left alone
     ],
 )
 def test_what_is_no_number_is_not_made_one(cells, expected):

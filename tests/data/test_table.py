@@ -1,5 +1,6 @@
 """Tables for networks: fitted on training rows, reported, stored exactly; later rows fit or are refused."""
 
+import gzip
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saltus.base.errors import ArgumentError, DataError, ModelFileError, ShapeError, UnknownNameError
-from saltus.data import TableEncoder, read_table, sets
+from saltus.data import TableEncoder, read_table, sets, split_rows
 
 MESSY = """id;size;weight;sex;joined;score;note;constant;weight_g;smoker
 1;1,71;72 kg;Male;2020-01-05;3,5;likes apples and pears;x;72000;yes
@@ -469,6 +470,40 @@ def test_predictions_of_another_shape_are_refused():
     amounts = TableEncoder().fit({"x": [1.0, 2.0, 3.0, 4.0], "y": [1.0, 2.5, 3.0, 4.0]}, "y")
     with pytest.raises(ShapeError, match=r"expected \(N,\) or \(N, 1\)"):
         amounts.decode_target(np.zeros((2, 3)))
+
+
+def test_a_census_file_as_it_is_found_needs_no_preparation(tmp_path):
+    rng = np.random.default_rng(0)
+    degrees = [" HS-grad", " Bachelors", " Masters", " 11th"]
+    lines = [",age,workclass,education,education-num,capital-gain,income"]
+    for row in range(400):
+        level = int(rng.integers(4))
+        work = rng.choice([" Private", " State-gov", " ?"], p=[0.7, 0.2, 0.1])
+        gain = 0 if rng.random() < 0.9 else int(rng.integers(1000, 99999))
+        income = " >50K" if rng.random() < 0.2 + 0.2 * level else " <=50K"
+        lines.append(f"{row},{rng.integers(17, 90)},{work},{degrees[level]},{9 + level},{gain},{income}")
+    path = tmp_path / "census.csv.gz"
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    table = read_table(path)
+    train, held_out = split_rows(table.frame["income"], 0.2, seed=1)
+    encoder = TableEncoder()
+    encoded = encoder.fit_transform(table.frame[train], "income")
+    assert encoder.classes == ("<=50K", ">50K")
+    assert encoded.number_names == ("age", "education-num", "capital-gain")
+    assert encoded.category_names == ("workclass",)
+    assert encoded.cardinalities == (4,)  # unseen, two kinds of work, missing
+    assert encoder.describe().columns[0]["treatment"] == "dropped (numbers the rows)"
+    assert {c.column for c in encoder.changes if c.action == "duplicate column"} == {"education"}
+    later = encoder.transform(table.frame[held_out])
+    assert len(later) == 80
+    assert np.abs(later.numbers).max() < 10
+
+
+def test_a_class_with_a_single_row_is_learnt_and_said():
+    table = {"x": np.random.default_rng(0).normal(size=20), "y": ["a"] * 10 + ["b"] * 9 + ["c"]}
+    encoder = TableEncoder()
+    assert encoder.fit_transform(table, "y").target.max() == 2
+    assert any("1 class with a single row" in change.text for change in encoder.changes)
 
 
 def test_the_shipped_penguins_are_understood():

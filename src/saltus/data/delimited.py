@@ -277,9 +277,10 @@ def read_delimited(
             )
         )
     first = next(row for row in _exact_rows(plain[: max(_SAMPLE, plain.find(b"\n") + 1)], dialect) if row)
-    if _odd_widths(plain, dialect, len(first)):
+    frame = _quick_frame(plain, dialect, len(first))
+    if frame is None:
         _refuse_ragged(plain, dialect, name, len(first))
-    frame = _frame(plain, dialect, name, len(first))
+        frame = _patient_frame(plain, dialect, len(first))
     names, changes = _column_names(first, dialect)
     frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
     if not frame.height:
@@ -296,23 +297,26 @@ def read_delimited(
     return frame, [*notes, *changes]
 
 
-def _frame(data: bytes, dialect: Dialect, name: str, width: int) -> pl.DataFrame:
+def _quick_frame(data: bytes, dialect: Dialect, width: int) -> pl.DataFrame | None:
+    """The frame as Polars reads it; None for ragged rows, and for quote marks that stand where they should not."""
     spaced = [f"{mark} {dialect.quote}".encode() for mark in (dialect.delimiter, "\n")]
-    if not any(mark in data for mark in spaced):
-        try:
-            frame = pl.read_csv(
-                data,
-                has_header=dialect.header,
-                separator=dialect.delimiter,
-                quote_char=dialect.quote,
-                infer_schema=False,
-            )
-        except pl.exceptions.PolarsError:  # such as quote marks inside a field
-            frame = None
-        if frame is not None and frame.width == width:
-            return frame
-    # space before a quoted field, or stray quote marks: read it the patient way
-    _refuse_ragged(data, dialect, name, width)
+    if any(mark in data for mark in spaced) or _odd_widths(data, dialect, width):
+        return None
+    try:
+        frame = pl.read_csv(
+            data,
+            has_header=dialect.header,
+            separator=dialect.delimiter,
+            quote_char=dialect.quote,
+            infer_schema=False,
+        )
+    except pl.exceptions.PolarsError:
+        return None
+    return frame if frame.width == width else None
+
+
+def _patient_frame(data: bytes, dialect: Dialect, width: int) -> pl.DataFrame:
+    """The frame read record by record, with any quote marks."""
     rows = [row for row in _exact_rows(data, dialect) if not _is_blank(row, width)][dialect.header :]
     columns = zip(*rows, strict=True) if rows else [()] * width
     cells = {f"column_{i}": [cell or None for cell in column] for i, column in enumerate(columns)}
