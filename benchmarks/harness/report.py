@@ -13,7 +13,6 @@ from workloads.base import Workload
 
 from harness.measure import STATES
 
-PEERS = ("torch", "torch.compile", "jax", "numpy")
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 
 
@@ -83,7 +82,7 @@ def lines_of(workload: Workload, results: list[dict]) -> list[dict]:
         for state in states:
             rows = [r for r in results if r["workload"] == case.name and r["mode"].endswith(state)]
             systems = {name: best((r for r in rows if r["system"] == name), key) for name in SYSTEMS}
-            peer = best((systems[name] for name in PEERS if systems[name]), key)
+            peer = best((systems[name] for name in workload.against if systems[name]), key)
             own = systems["saltus"]
             ratio = peer[key] / own[key] if peer and own and own[key] else None
             cells = {name: show(found[key]) if found else "-" for name, found in systems.items()}
@@ -104,7 +103,11 @@ def table(workload: Workload, results: list[dict]) -> str:
         return ""
     columns = [name for name in SYSTEMS if any(line["cells"][name] != "-" for line in lines)]
     compared = any(line["ratio"] for line in lines)
-    header = ["", *(SYSTEMS[name].label for name in columns), *["saltus against the best peer"] * compared]
+    header = [
+        "",
+        *(SYSTEMS[name].label for name in columns),
+        *[f"saltus against {best_of(workload)}"] * compared,
+    ]
     body = []
     for line in lines:
         ratio = f"{line['ratio']:.2f} x" if line["ratio"] else "-"
@@ -113,6 +116,12 @@ def table(workload: Workload, results: list[dict]) -> str:
     if workload.name == "gemm" and ratios:
         body.append(["geometric mean", *[""] * len(columns), f"{geometric_mean(ratios):.2f} x"])
     return f"**{workload.title}**\n\n{aligned(header, body)}"
+
+
+def best_of(workload: Workload) -> str:
+    """What stands beside saltus, in words."""
+    labels = [SYSTEMS[name].label for name in workload.against]
+    return "the best peer" if len(labels) > 2 else " or ".join(labels)
 
 
 def aligned(header: list[str], body: list[list[str]]) -> str:

@@ -187,6 +187,7 @@ class Workload:
         title: one sentence for the report.
         groups: cases, those of one group measured in the same rounds.
         goal: what saltus is built to reach, in words.
+        against: the systems whose best is set beside saltus; the others stand in the table all the same.
         shows: what the table gives: "time", "first step" (a new process each round) or "memory".
         rounds: rounds at full length.
         unit: what one unit of the work is called.
@@ -196,6 +197,7 @@ class Workload:
     title: str
     groups: tuple[tuple[Case, ...], ...]
     goal: str
+    against: tuple[str, ...] = ("torch", "torch.compile", "jax", "numpy")
     shows: str = "time"
     rounds: int = 11
     unit: str = "step"

@@ -9,6 +9,7 @@ WORKLOAD = Workload(
     title="gelu, softmax, layer norm (rows of 1000) and one Adam update on 10 million float32 values",
     groups=tuple((Case(operation, Chain(operation)),) for operation in OPERATIONS),
     goal="2 times faster than PyTorch eager",
+    against=("torch",),
     rounds=9,
     unit="call",
 )

@@ -16,6 +16,7 @@ WORKLOAD = Workload(
         (Case("memory, 784-1024-1024-10, batch 2048", WIDE, warm_up=tiny.STEP),),
     ),
     goal="not more than PyTorch",
+    against=("torch",),
     shows="memory",
     rounds=3,
 )
