@@ -199,9 +199,9 @@ def atanh(b: Emitter, x: Value) -> Value:
 
 FUNCTIONS = (
     MathFunction("log", 1, log, 1.0, 1.0),
-    MathFunction("log2", 1, log2, 1.5, 1.0),
-    MathFunction("log10", 1, log10, 1.0, 1.0),
-    MathFunction("log1p", 1, log1p, 1.5, 1.0),
+    MathFunction("log2", 1, log2, 1.25, 1.25),
+    MathFunction("log10", 1, log10, 1.0, 1.25),
+    MathFunction("log1p", 1, log1p, 1.75, 1.5),
     MathFunction("softplus", 1, softplus, 2.0, 2.0),
     MathFunction("logaddexp", 2, logaddexp, 2.0, 2.0, unit="argument"),
     MathFunction("asinh", 1, asinh, 2.5, 2.5),

@@ -238,9 +238,9 @@ def nextafter(b: Emitter, x: Value, y: Value) -> Value:
 
 
 FUNCTIONS = (
-    MathFunction("pow", 2, power, 0.6, 1.0),
+    MathFunction("pow", 2, power, 0.6, 1.25),
     MathFunction("cbrt", 1, cbrt, 0.6, 0.6),
-    MathFunction("hypot", 2, hypot, 0.6, 1.0),
+    MathFunction("hypot", 2, hypot, 0.6, 1.25),
     MathFunction("fmod", 2, fmod, 0.0, 0.0),
     MathFunction("remainder", 2, remainder, 0.0, 0.0),
     MathFunction("nextafter", 2, nextafter, 0.0, 0.0),

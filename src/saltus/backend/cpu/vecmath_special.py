@@ -230,8 +230,8 @@ def digamma(b: Emitter, x: Value) -> Value:
 
 FUNCTIONS = (
     MathFunction("erf", 1, erf, 1.5, 1.5),
-    MathFunction("erfc", 1, erfc, 3.5, 3.5),
-    MathFunction("erfinv", 1, erfinv, 3.0, 4.0),
-    MathFunction("lgamma", 1, lgamma, 0.6, 3.0),
-    MathFunction("digamma", 1, digamma, 0.6, 3.0),
+    MathFunction("erfc", 1, erfc, 4.0, 3.5),
+    MathFunction("erfinv", 1, erfinv, 2.0, 4.0),
+    MathFunction("lgamma", 1, lgamma, 0.6, 3.0, above=0.0),
+    MathFunction("digamma", 1, digamma, 0.6, 4.0, above=0.0),
 )

@@ -31,7 +31,7 @@ _HALF_PI = {
     64: (1.5707963267948966, 6.123233995736765e-17, 1.082856673921914e-32),
 }
 # Below these, three parts are enough: n is short, and no float is within 2**-30 (2**-62) of some n π/2.
-_BOUND = {32: 2.0**18, 64: 2.0**40}
+_BOUND = {32: 2.0**16, 64: 2.0**40}
 # sin r = r + r (c0 r² + c1 r⁴ + ...), |r| <= 0.786: relative error 2**-27.9 (float32), 2**-57.9 (float64).
 _SIN = {
     32: (-0.16666655242443085, 0.008332188241183758, -0.00019518093904480338),
@@ -138,7 +138,7 @@ def _reduce(b: Emitter, x: Value) -> tuple[Value, Value]:
 
     def huge() -> tuple[Value, Value]:
         wide = b.convert(b.select(large, x, bound), dt.float64)
-        r, n = (b.convert(v, x.dtype) for v in _reduce_huge(b, wide))
+        r, n = (b.convert(v, kind.float_) for v in _reduce_huge(b, wide))
         return r, b.add(n, magic)
 
     r, biased = where_rare(b, large, huge, (r, biased))
@@ -258,8 +258,8 @@ def acos(b: Emitter, x: Value) -> Value:
 
 
 FUNCTIONS = (
-    MathFunction("sin", 1, sin, 1.5, 1.5),
-    MathFunction("cos", 1, cos, 1.5, 1.5),
+    MathFunction("sin", 1, sin, 1.75, 1.75),
+    MathFunction("cos", 1, cos, 1.75, 1.75),
     MathFunction("tan", 1, tan, 3.5, 3.5),
     MathFunction("asin", 1, asin, 2.5, 2.5),
     MathFunction("acos", 1, acos, 1.5, 1.5),
