@@ -174,7 +174,9 @@ def test_bits_do_not_depend_on_threads_or_runs() -> None:
     found = set()
     for threads in (1, 2, 3, 2):
         environment = {**os.environ, "SALTUS_THREADS": str(threads)}
-        done = subprocess.run([sys.executable, "-c", SAME_BITS, str(Path(__file__).parent)], env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", SAME_BITS, str(Path(__file__).parent)], env=environment, capture_output=True, text=True, check=True
+        )
         found.add(done.stdout)
     assert len(found) == 1
 

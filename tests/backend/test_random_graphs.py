@@ -54,7 +54,23 @@ class Maker:
     def grow(self) -> None:
         a = self.pick()
         rank = len(a.shape)
-        kind = self.r.choice(["unary", "binary", "binary", "where", "reduce", "normalise", "softmax", "move", "join", "matmul", "take", "cumulate", "reshape"])
+        kind = self.r.choice(
+            [
+                "unary",
+                "binary",
+                "binary",
+                "where",
+                "reduce",
+                "normalise",
+                "softmax",
+                "move",
+                "join",
+                "matmul",
+                "take",
+                "cumulate",
+                "reshape",
+            ]
+        )
         axes = tuple(k for k in range(rank) if self.r.random() < 0.5)
         if kind == "unary":
             name = self.r.choice(["negative", "abs", "square", "relu", "floor", "sign"])

@@ -300,7 +300,9 @@ class Fuser:
                 return (group.reduced, axes) if self._aligned(group, leaves, axes) else "read at another index"
         return "another shape"
 
-    def _fit_reduce(self, group: Group, value: Node, leaves: list[tuple[Node, Map | None]]) -> tuple[frozenset[int], tuple[int | None, ...]] | str:
+    def _fit_reduce(
+        self, group: Group, value: Node, leaves: list[tuple[Node, Map | None]]
+    ) -> tuple[frozenset[int], tuple[int | None, ...]] | str:
         domain, reduced = value.src[0].shape, frozenset(k for k in value.attr("axes") if value.src[0].shape[k] != 1)
         if domain != group.domain or (group.reduced and group.reduced != reduced):
             return "another shape"
@@ -405,7 +407,9 @@ class Fuser:
                 continue
             groups = [g for g, _ in homes[node]]
             first = next((g for g in groups if not any(g.before & o.bit for o in groups if o is not g)), None)
-            if first is None or node.shape != first.domain or first.kind == "loop" and first.reduced and not multi_pass(first.domain, first.reduced):
+            if first is None or node.shape != first.domain:
+                continue
+            if first.kind == "loop" and first.reduced and not multi_pass(first.domain, first.reduced):
                 continue
             leaves = self.leaves(node, identity(node.shape))
             if any(at is None or strange(at) for _, at in leaves) or len(first.stores) >= EPILOGUE_LIMIT:

@@ -151,7 +151,7 @@ class LoopKernel:
         return len(self.extents) - 1 if self.inner else None
 
     def stride_class(self, access: Access, axis: int) -> str:
-        """"0" none, "1" unit along the vector axis, "s" any: what of a stride is compiled in."""
+        """ "0" none, "1" unit along the vector axis, "s" any: what of a stride is compiled in."""
         s = access.strides[axis]
         if s == 0:
             return "0"
@@ -404,7 +404,9 @@ class LoopBuilder:
 
     def _where(self, store: Store) -> Map:
         """Where a stored value is computed: its own axes, as loop axes."""
-        return tuple((axis, 1, 0) if axis is not None and n != 1 else (None, 0, 0) for axis, n in zip(store.axes, store.value.shape, strict=True))
+        return tuple(
+            (axis, 1, 0) if axis is not None and n != 1 else (None, 0, 0) for axis, n in zip(store.axes, store.value.shape, strict=True)
+        )
 
     def _write(self, item: int, store: Store) -> Write:
         where = self._where(store)
@@ -476,7 +478,10 @@ def _split(kernel: LoopKernel) -> Iterator[LoopKernel]:
         dense.append(step)
         step *= n
     dense.reverse()
-    accesses = [Access(a.base, a.dtype, a.offset, (a.strides[first] * length, *a.strides), a.index, a.index_stride, a.limit) for a in kernel.accesses]
+    accesses = [
+        Access(a.base, a.dtype, a.offset, (a.strides[first] * length, *a.strides), a.index, a.index_stride, a.limit)
+        for a in kernel.accesses
+    ]
     combine: list[tuple[Access, Node, Node]] = []
     for w in kernel.writes:
         old = kernel.accesses[w.access]
@@ -487,7 +492,7 @@ def _split(kernel: LoopKernel) -> Iterator[LoopKernel]:
         accesses[w.access] = Access(part, old.dtype, 0, (count, *dense, *[0] * len(kernel.inner)))
         combine.append((old, part, fold))
     items = [
-        Item(i.kind, i.dtype, i.level if i.level != 0 or i.kind == "const" else i.level, i.stage, i.node, i.args, i.access,
+        Item(i.kind, i.dtype, i.level, i.stage, i.node, i.args, i.access,
              (i.strides[first] * length, *i.strides) if i.kind == "ramp" else (), i.offset)
         for i in kernel.items
     ]  # fmt: skip

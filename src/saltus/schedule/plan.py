@@ -27,7 +27,9 @@ class Kernel(Protocol):
     label: str
     why: str
     temporaries: list[Node]
-    scratch: int
+
+    @property
+    def scratch(self) -> int: ...
 
     def key(self) -> str: ...
 
@@ -92,6 +94,9 @@ class LoopEnd:
     loop: int
 
 
+Step = Phase | LoopBegin | LoopEnd
+
+
 @dataclass(eq=False)
 class Plan:
     """Everything a program does.
@@ -105,7 +110,7 @@ class Plan:
         aliases: output number -> input number whose memory it takes over.
     """
 
-    steps: list[Phase | LoopBegin | LoopEnd]
+    steps: list[Step]
     inputs: list[Node]
     outputs: list[Node]
     offsets: dict[Node, int]
@@ -127,7 +132,8 @@ class Plan:
             pad = "  " * depth
             if isinstance(s, Phase):
                 lines.append(f"{pad}phase")
-                lines += [f"{pad}  {x.kernel.label}: {x.chunks} chunks, {x.kernel.nbytes} bytes, {x.kernel.flops} flops" for x in s.launches]
+                for x in s.launches:
+                    lines.append(f"{pad}  {x.kernel.label}: {x.chunks} chunks, {x.kernel.nbytes} bytes, {x.kernel.flops} flops")
             elif isinstance(s, LoopBegin):
                 lines.append(f"{pad}loop {s.loop}: {s.length} steps{', reversed' if s.reverse else ''}")
                 depth += 1
@@ -142,7 +148,7 @@ class _Task:
 
     kernels: list[Kernel]
     after: set[int]
-    loop: list[Phase | LoopBegin | LoopEnd] | None = None
+    loop: list[Step] | None = None
 
 
 class Planner:
@@ -159,7 +165,7 @@ class Planner:
         self.groups: list[str] = []
 
     # --- a block: the program, or the body of a scan ------------------------------------------------------------
-    def block(self, outputs: Sequence[Node], given: Sequence[Node], targets: Sequence[Place | None], reuse: dict[int, Node]) -> list[Phase | LoopBegin | LoopEnd]:
+    def block(self, outputs: Sequence[Node], given: Sequence[Node], targets: Sequence[Place | None], reuse: dict[int, Node]) -> list[Step]:
         """Steps that compute outputs into places.
 
         Args:
@@ -229,7 +235,8 @@ class Planner:
             fold = s.value.op.kind is Kind.REDUCE and s.value is s.target
             inner = s.value.src[0] if fold else s.value
             for leaf, at in fuser.leaves(inner, identity(inner.shape), top=not fold and s.value is s.target):
-                if leaf is old and (fold and writer.reduced or at is None or at != identity(old.shape) or s.value.shape != node.shape):
+                elsewhere = at is None or at != identity(old.shape) or s.value.shape != node.shape
+                if leaf is old and (elsewhere or (fold and bool(writer.reduced))):
                     return False
         return True
 
@@ -255,7 +262,11 @@ class Planner:
             if group.kind == "scan":
                 tasks.append(_Task([], after, loop=self._scan(fuser, group)))
             else:
-                stages = [[k] for k in loop_kernels(fuser, group, label)] if group.kind == "loop" else self.target.kernels(fuser, group, label)
+                stages: list[list[Kernel]]
+                if group.kind == "loop":
+                    stages = [[kernel] for kernel in loop_kernels(fuser, group, label)]
+                else:
+                    stages = self.target.kernels(fuser, group, label)
                 for k, stage in enumerate(stages):
                     tasks.append(_Task(list(stage), after if k == 0 else {len(tasks) - 1}))
             last[group.number] = len(tasks) - 1
@@ -286,22 +297,19 @@ class Planner:
             self.places[node] = Place(node)
         return self.places[node]
 
-    def _phases(self, tasks: list[_Task]) -> list[Phase | LoopBegin | LoopEnd]:
+    def _phases(self, tasks: list[_Task]) -> list[Step]:
         """Tasks by depth: what does not depend on each other shares a phase."""
         depth: list[int] = []
         for task in tasks:
             depth.append(1 + max((depth[a] for a in task.after), default=-1))
         # a loop gets a depth of its own, so that its steps stay together
-        steps: list[Phase | LoopBegin | LoopEnd] = []
+        steps: list[Step] = []
         for level in range(max(depth, default=-1) + 1):
             here = [t for t, d in zip(tasks, depth, strict=True) if d == level]
             phase = Phase()
             for task in here:
                 for kernel in task.kernels:
-                    words, pointers, chunks = kernel.words()
-                    self.scratch = max(self.scratch, kernel.scratch)
-                    if chunks:
-                        phase.launches.append(Launch(kernel, words, [(slot, self._moved(node, offset)) for slot, node, offset in pointers], chunks))
+                    self._launch(phase, kernel)
             if phase.launches:
                 steps.append(phase)
             for task in here:
@@ -309,12 +317,19 @@ class Planner:
                     steps.extend(task.loop)
         return steps
 
+    def _launch(self, phase: Phase, kernel: Kernel) -> None:
+        """Add a kernel to a phase, unless it has nothing to do."""
+        words, pointers, chunks = kernel.words()
+        self.scratch = max(self.scratch, kernel.scratch)
+        if chunks:
+            phase.launches.append(Launch(kernel, words, [(slot, self._moved(n, o)) for slot, n, o in pointers], chunks))
+
     def _moved(self, node: Node, offset: int) -> Place:
         place = self._place(node)
         return Place(place.root, place.offset + offset, place.moves)
 
     # --- scans --------------------------------------------------------------------------------------------------
-    def _scan(self, fuser: Fuser, group: Group) -> list[Phase | LoopBegin | LoopEnd]:
+    def _scan(self, fuser: Fuser, group: Group) -> list[Step]:
         node = group.core
         assert node is not None
         body, length, carry, xs = node.attr("body"), node.attr("length"), node.attr("carry"), node.attr("xs")
@@ -322,7 +337,7 @@ class Planner:
         self.loops += 1
         stored = {s.value.attr("index"): s.value for s in group.stores}
         results = [stored.get(i) or placeholder(shape, dtype) for i, (shape, dtype) in enumerate(node.parts)]
-        begin: list[Phase | LoopBegin | LoopEnd] = []
+        begin: list[Step] = []
         phase = Phase()
         for i, parameter in enumerate(body.inputs):
             view = fuser.view_of(node.src[i])
@@ -332,10 +347,7 @@ class Planner:
                 home = self._place(results[i])
                 self.places[parameter] = home
                 if (home.root, home.offset, home.moves) != (source.root, source.offset, source.moves):
-                    kernel = copy_kernel(view.base, results[i], "carry", offset=view.offset)
-                    words, pointers, chunks = kernel.words()
-                    if chunks:
-                        phase.launches.append(Launch(kernel, words, [(s, self._moved(n, o)) for s, n, o in pointers], chunks))
+                    self._launch(phase, copy_kernel(view.base, results[i], "carry", offset=view.offset))
             elif i < carry + xs:
                 self.places[parameter] = Place(source.root, source.offset, (*source.moves, (loop, parameter.nbytes)))
             else:
@@ -353,7 +365,7 @@ class Planner:
         return [*begin, LoopBegin(loop, length, node.attr("reverse")), *inner, LoopEnd(loop)]
 
     # --- memory -------------------------------------------------------------------------------------------------
-    def arena(self, steps: list[Phase | LoopBegin | LoopEnd], external: Iterable[Node]) -> tuple[dict[Node, int], int]:
+    def arena(self, steps: list[Step], external: Iterable[Node]) -> tuple[dict[Node, int], int]:
         """Offsets of all buffers that nobody outside sees: first fit by size, free again after their last use."""
         outside = set(external)
         spans: list[tuple[int, int]] = []  # (begin, end) of every loop
@@ -420,7 +432,8 @@ def copy_kernel(source: Node, target: Node, label: str, *, offset: int = 0) -> L
     accesses = [Access(source, carrier, offset * words, (1,)), Access(target, carrier, 0, (1,))]
     items = [Item("load", carrier, 2, access=0)]
     extents = (target.size * words,)
-    return LoopKernel(extents, 0, True, accesses, items, [Write(0, 1)], [], bits, why="brings a value to its place", label=label)
+    why = "brings a value to its place"
+    return LoopKernel(extents, 0, True, accesses, items, [Write(0, 1)], [], bits, why=why, label=label)
 
 
 def make_plan(inputs: Sequence[Node], outputs: Sequence[Node], donate: Sequence[int], target: Target) -> tuple[Plan, list[str]]:
@@ -458,4 +471,18 @@ def make_plan(inputs: Sequence[Node], outputs: Sequence[Node], donate: Sequence[
     return Plan(steps, list(inputs), homes, offsets, top, planner.scratch, aliases, planner.loops), planner.groups
 
 
-__all__ = ["Kernel", "Launch", "LoopBegin", "LoopEnd", "Phase", "Place", "Plan", "Planner", "Store", "Target", "View", "copy_kernel", "make_plan"]
+__all__ = [
+    "Kernel",
+    "Launch",
+    "LoopBegin",
+    "LoopEnd",
+    "Phase",
+    "Place",
+    "Plan",
+    "Planner",
+    "Store",
+    "Target",
+    "View",
+    "copy_kernel",
+    "make_plan",
+]

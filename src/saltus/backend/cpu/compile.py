@@ -56,9 +56,7 @@ def target_machine(triple: str | None = None, cpu: str | None = None, features: 
     llvm = _llvm()
     if triple is None:
         name, flags = host()
-        return llvm.Target.from_default_triple().create_target_machine(
-            cpu=name, features=flags, opt=2, jit=True, codemodel="jitdefault"
-        )
+        return llvm.Target.from_default_triple().create_target_machine(cpu=name, features=flags, opt=2, jit=True, codemodel="jitdefault")
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     return llvm.Target.from_triple(triple).create_target_machine(cpu=cpu or "", features=features or "", opt=2)
@@ -156,8 +154,7 @@ def _salt() -> str:
     parts = [cpu, features, str(vector_bits()), str(_llvm().llvm_version_info), platform.machine()]
     root = Path(__file__).parents[2]
     for folder in ("ops", "schedule", "backend/cpu"):
-        for source in sorted((root / folder).glob("*.py")):
-            parts.append(hashlib.sha256(source.read_bytes()).hexdigest())
+        parts += [hashlib.sha256(source.read_bytes()).hexdigest() for source in sorted((root / folder).glob("*.py"))]
     return "|".join(parts)
 
 

@@ -166,7 +166,16 @@ class NativeProgram:
         loops = np.zeros((max(self.plan.loops, 1), 8), np.int64)
         for k, (where, begin) in begins.items():
             table = self._patches.get(k)
-            loops[k] = [0, begin.length, int(begin.reverse), where + 1, ends[k] + 1, 0 if table is None else table.ctypes.data, 0 if table is None else len(table), 0]
+            loops[k] = [
+                0,
+                begin.length,
+                int(begin.reverse),
+                where + 1,
+                ends[k] + 1,
+                0 if table is None else table.ctypes.data,
+                0 if table is None else len(table),
+                0,
+            ]
         self._phase_table = np.array(phases or [[0, 0, 0, 0]], np.int64)
         self._launch_table = np.array(rows or [[0, 0, 0, 0]], np.int64)
         self._loop_table = loops
@@ -248,7 +257,9 @@ class NativeProgram:
 
     def explain(self) -> str:
         """Kernels in order with chunks, bytes, flops, and why each begins where it does."""
-        lines = [f"{self.name}: arena {self.plan.arena:,} bytes, {len(self.plan.launches())} kernels, {'one thread' if self.alone else 'all threads'}"]
+        lines = [
+            f"{self.name}: arena {self.plan.arena:,} bytes, {len(self.plan.launches())} kernels, {'one thread' if self.alone else 'all threads'}"
+        ]
         depth = 0
         for s in self.plan.steps:
             depth -= isinstance(s, LoopEnd)

@@ -102,7 +102,10 @@ class Epilogue(ItemEmitter):
         return self.constants[number]
 
     def key(self) -> str:
-        kinds = [a.dtype.name + "".join("0" if s == 0 else "1" if s == 1 and k == 2 else "s" for k, s in enumerate(a.strides)) for a in self.accesses]
+        kinds = [
+            a.dtype.name + "".join("0" if s == 0 else "1" if s == 1 and k == 2 else "s" for k, s in enumerate(a.strides))
+            for a in self.accesses
+        ]
         shell = LoopKernel((), 0, False, [], self.items, self.writes, [], 32)
         return ",".join(kinds) + shell.key()
 
@@ -132,7 +135,11 @@ class Epilogue(ItemEmitter):
             if a.strides[2] == 1 or value.lanes == 1:
                 b.store(value, pointer, a.dtype, mask)
             else:
-                stride = b.splat(b.argument(self.slots[w.access][1][2], dt.int64), value.lanes) if a.strides[2] else b.const(0, dt.int64, value.lanes)
+                stride = (
+                    b.splat(b.argument(self.slots[w.access][1][2], dt.int64), value.lanes)
+                    if a.strides[2]
+                    else b.const(0, dt.int64, value.lanes)
+                )
                 b.scatter(value, pointer, b.mul(b.iota(value.lanes), stride), a.dtype, mask)
 
     def _pointer(self, access: int, env: Environment) -> Value:
@@ -298,7 +305,9 @@ def _scatter(fuser: Fuser, group: Group, label: str) -> list[list[Kernel]]:
     target = group.stores[0].target
     base, index, updates = [(v.base, v.offset) for v in views]  # type: ignore[union-attr]
     copy = copy_kernel(base[0], target, label + " (start)", offset=base[1])
-    add = ScatterKernel(node, target, (index[0], index[1] * node.src[1].dtype.itemsize), (updates[0], updates[1] * node.dtype.itemsize), label, group.why)
+    add = ScatterKernel(
+        node, target, (index[0], index[1] * node.src[1].dtype.itemsize), (updates[0], updates[1] * node.dtype.itemsize), label, group.why
+    )
     return [[copy], [add]]
 
 

@@ -296,9 +296,9 @@ class LoopLowering(ItemEmitter):
     def _emit_level(self, level: int, stage: int, env: Environment) -> None:
         """Values of this level and pass that deeper levels use, so that they are computed outside the inner loops."""
         for number, item in enumerate(self.items):
-            if item.level == level and item.stage == stage and item.kind != "fold":
-                if any(u > level for u in self.uses.get(number, ())) and item.kind != "const":
-                    self.get(number, env)
+            here = item.level == level and item.stage == stage and item.kind not in ("fold", "const")
+            if here and any(u > level for u in self.uses.get(number, ())):
+                self.get(number, env)
 
     def _row(self, env: Environment, vec_chunk: Value, vec: Value) -> None:
         b, k = self.b, self.k
@@ -408,7 +408,9 @@ class LoopLowering(ItemEmitter):
             return loop.results
         return self._vector_sweep(env, axis, n, folds, writes, state)
 
-    def _vector_sweep(self, env: Environment, axis: int, n: Value, folds: list[int], writes: list[Write], state: list[Value]) -> list[Value]:
+    def _vector_sweep(
+        self, env: Environment, axis: int, n: Value, folds: list[int], writes: list[Write], state: list[Value]
+    ) -> list[Value]:
         """The innermost reduced axis by vectors: several at a time, then single ones, the last one masked."""
         b, lanes, unroll = self.b, self.lanes, self.unroll
 

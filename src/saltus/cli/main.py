@@ -1,0 +1,148 @@
+"""`saltus`: the commands, and what errors look like to their user.
+
+Exit codes: 0 done, 1 a fault of saltus, 2 wrong use or data, 130 interrupted (a checkpoint was written).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from saltus.base.errors import EngineError, SaltusError
+
+WRONG_USE, FAULT, INTERRUPTED = 2, 1, 130
+
+
+class Group(click.Group):
+    """Commands in the order in which they are used, not of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+def show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from saltus import __version__
+
+        click.echo(f"saltus {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--version", is_flag=True, callback=show_version, expose_value=False, is_eager=True, help="Print the version.")
+def commands() -> None:
+    """Train a network on a table, look at it, use it.
+
+    \b
+    saltus fit customers.csv --target churned      a trained model in runs/<time>-customers/
+    saltus predict runs/.../model.saltus new.csv -o predictions.csv
+    """
+
+
+def fitting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of `fit`, in the order of the help."""
+    options = [
+        click.option("--target", "-t", metavar="COL", help="Column to predict (default: the last one, said so)."),
+        click.option("--task", type=click.Choice(["classification", "regression"]), help="Kind of target (default: inferred)."),
+        click.option("--epochs", type=click.IntRange(min=1), help="Passes over the data at most."),
+        click.option("--batch-size", metavar="N|full", help="Rows of one step, or full for all."),
+        click.option("--learning-rate", "--lr", type=click.FloatRange(min=0, min_open=True), help="Step size of the optimizer."),
+        click.option("--hidden", metavar="N,N,...", help="Widths of the hidden layers; 0 for none."),
+        click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Share of hidden units dropped."),
+        click.option("--validation", type=click.FloatRange(0, 1, max_open=True), help="Share held out to stop and to choose by."),
+        click.option("--test", "held_out", metavar="SHARE|FILE", help="Share or file never trained on, for the final figure."),
+        click.option("--seed", type=int, help="Same seed, same model, bit for bit."),
+        click.option("--out", "-o", type=click.Path(file_okay=False), help="Folder of this run (default: runs/<time>-<name>)."),
+        click.option("--resume", type=click.Path(), metavar="RUN", help="Go on with an interrupted run's folder."),
+        click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting; an unknown key lists them all."),
+        click.option("--quiet", "-q", is_flag=True, help="Only the result."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@commands.command()
+@click.argument("data", required=False)
+@fitting
+def fit(**given: Any) -> None:
+    """Train a network on a table (CSV, Parquet, JSON lines, Arrow) or on a data set that comes with saltus."""
+    from saltus.cli.fit import run
+
+    run(**given)
+
+
+@commands.command()
+@click.argument("model", type=click.Path())
+@click.argument("data")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def evaluate(model: str, data: str, as_json: bool) -> None:
+    """Measure a model on rows whose target is known."""
+    from saltus.cli.use import evaluate as run
+
+    run(model, data, as_json=as_json)
+
+
+@commands.command()
+@click.argument("model", type=click.Path())
+@click.argument("data")
+@click.option("--output", "-o", type=click.Path(dir_okay=False), help="CSV, Parquet or JSON lines file (default: CSV to the terminal).")
+@click.option(
+    "--columns", type=click.Choice(["prediction", "all"]), default="all", show_default=True, help="Predictions alone, or beside the input."
+)
+def predict(model: str, data: str, output: str | None, columns: str) -> None:
+    """Predict raw rows: the model file reads, converts and rescales them itself."""
+    from saltus.cli.use import predict as run
+
+    run(model, data, output, columns)
+
+
+@commands.command()
+@click.argument("model", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def show(model: str, as_json: bool) -> None:
+    """Show what a model file or a run holds: network, data preparation, training."""
+    from saltus.cli.show import run
+
+    run(model, as_json=as_json)
+
+
+@commands.command()
+@click.option("--seconds", type=click.FloatRange(min=0.05), default=1.0, show_default=True, help="Time for each figure.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def bench(seconds: float, as_json: bool) -> None:
+    """Measure this machine: training steps of two networks, matrix products, memory."""
+    from saltus.cli.bench import run
+
+    run(seconds, as_json=as_json)
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code (the console script exits with it)."""
+    try:
+        commands.main(args=words, prog_name="saltus", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return int(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return WRONG_USE
+    except (KeyboardInterrupt, click.Abort) as stopped:
+        click.echo(f"interrupted{': ' + str(stopped) if str(stopped) else ''}", err=True)
+        return INTERRUPTED
+    except EngineError as error:
+        click.echo(f"saltus failed: {error}", err=True)
+        return FAULT
+    except SaltusError as error:
+        click.echo(f"error: {error}", err=True)
+        return WRONG_USE
+    except BrokenPipeError:  # the reader of our output left: nothing is wrong
+        sys.stderr.close()
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
