@@ -3,8 +3,9 @@ plain trees. Knows no training.
 """
 
 from saltus.nn import activations, constraints, initializers, losses, metrics, regularizers
+from saltus.nn.activating import ELU, LeakyReLU, PReLU, ReLU, Softmax, Step
 from saltus.nn.config import from_config, register, to_config
-from saltus.nn.containers import Sequential
+from saltus.nn.containers import Parallel, Residual, Sequential
 from saltus.nn.core import (
     Activation,
     ActivityRegularization,
@@ -17,15 +18,71 @@ from saltus.nn.core import (
     Rescaling,
     Reshape,
 )
+from saltus.nn.embedding import Embedding, TableInput, embedding_width
 from saltus.nn.graph import Input, Network
 from saltus.nn.layer import Layer, Spec
+from saltus.nn.merge import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from saltus.nn.module import Applied, Description, Variables, apply, describe, init
 from saltus.nn.noise import Dropout, GaussianDropout, GaussianNoise
+from saltus.nn.normalization import BatchNormalization, LayerNormalization
+from saltus.nn.perceptron import Perceptron
 from saltus.nn.scope import Scope
 
 __all__ = [
-    "Activation", "ActivityRegularization", "Applied", "Dense", "Description", "Dropout", "Flatten", "GaussianDropout", "GaussianNoise",
-    "Identity", "Input", "Lambda", "Layer", "Network", "Permute", "RepeatVector", "Rescaling", "Reshape", "Scope", "Sequential", "Spec",
-    "Variables", "activations", "apply", "constraints", "describe", "from_config", "init", "initializers", "losses", "metrics", "register",
-    "regularizers", "to_config",
-]  # fmt: skip
+    "Activation",
+    "ActivityRegularization",
+    "Add",
+    "Applied",
+    "Average",
+    "BatchNormalization",
+    "Concatenate",
+    "Dense",
+    "Description",
+    "Dot",
+    "Dropout",
+    "ELU",
+    "Embedding",
+    "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
+    "Identity",
+    "Input",
+    "Lambda",
+    "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Network",
+    "PReLU",
+    "Parallel",
+    "Perceptron",
+    "Permute",
+    "ReLU",
+    "RepeatVector",
+    "Rescaling",
+    "Reshape",
+    "Residual",
+    "Scope",
+    "Sequential",
+    "Softmax",
+    "Spec",
+    "Step",
+    "Subtract",
+    "TableInput",
+    "Variables",
+    "activations",
+    "apply",
+    "constraints",
+    "describe",
+    "embedding_width",
+    "from_config",
+    "init",
+    "initializers",
+    "losses",
+    "metrics",
+    "register",
+    "regularizers",
+    "to_config",
+]

@@ -85,9 +85,9 @@ def Input(shape: Any, dtype: str = "float32", name: str | None = None) -> Symbol
         >>> from saltus import nn
         >>> x = nn.Input((4,))
         >>> y = nn.Dense(8, activation="relu")(x)
-        >>> network = nn.Network(x, nn.Dense(1)(y))
+        >>> network = nn.Network(x, nn.Dense(1)(nn.Concatenate()([x, y])))
         >>> [p.shape for p in nn.describe(network).parameters]
-        [(4, 8), (8,), (8, 1), (1,)]
+        [(4, 8), (8,), (12, 1), (1,)]
     """
     return Symbol(InputLayer(shape, dtype, name=name), (), 0, object())
 

@@ -1,4 +1,6 @@
-"""What a layer is: a frozen record with a method `call`; and symbols, from which `graph` builds networks. In: config. Used by `scope`."""
+"""What a layer is: a frozen record with a method `call`; and symbols, from which `graph` builds networks.
+In: config. Used by `scope`.
+"""
 
 from __future__ import annotations
 

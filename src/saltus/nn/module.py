@@ -1,7 +1,9 @@
-"""How a network runs: `init` makes parameters, `apply` uses them, `describe` lists them. In: layer, scope. Out: trees of Tensors.
+"""How a network runs: `init` makes parameters, `apply` uses them, `describe` lists them. In: layer, scope.
+Out: trees of Tensors.
 
-A layer is configuration only. Its `call` asks the scope it is handed for parameters, state and random keys; the scope creates them
-under `init` and looks them up under `apply`. Both are pure functions, so they work inside sl.jit, sl.grad and sl.scan.
+A layer is configuration only. Its `call` asks the scope it is handed for parameters, state and random keys;
+the scope creates them under `init` and looks them up under `apply`. Both are pure functions, so they work
+inside sl.jit, sl.grad and sl.scan.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What a layer's `call` is handed: a way to its parameters, state and random keys, creating them or looking them up. In: layer."""
+"""What a layer's `call` is handed: a way to its parameters, state and random keys, creating them or looking
+them up. In: layer.
+"""
 
 from __future__ import annotations
 
