@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def dense(x: Node, w: Node, b: Node) -> Node:
 def training_step(batch: int) -> tuple[list[Node], list[Node]]:
     """Momentum descent on a small network: (parameters, velocities, x, y) -> (parameters, velocities, loss)."""
     sizes = (37, 50, 20, 3)
-    shapes = [s for i, o in zip(sizes, sizes[1:], strict=False) for s in ((i, o), (o,))]
+    shapes = [s for i, o in itertools.pairwise(sizes) for s in ((i, o), (o,))]
     parameters = [placeholder(s, dt.float32) for s in shapes]
     velocities = [placeholder(s, dt.float32) for s in shapes]
     x, y = placeholder((batch, 37), dt.float32), placeholder((batch, 3), dt.float32)

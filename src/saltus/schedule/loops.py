@@ -507,8 +507,12 @@ def _split(kernel: LoopKernel) -> Iterator[LoopKernel]:
         write = Access(old.base, old.dtype, old.offset, (*(out_strides if strip else ()), 0))
         load = Item("load", part.dtype, 3, access=0)
         folded = Item("fold", old.dtype, 2 if strip else 1, 1, fold, (0,))
-        yield LoopKernel((*(outer if strip else ()), pieces), len(outer) - 1 if strip else 0, strip, [reads, write], [load, folded],
-                         [Write(1, 1)], [1], kernel.lanes_bits, why="combines the pieces in order", label=kernel.label + " (combine)")  # fmt: skip
+        extents = (*(outer if strip else ()), pieces)
+        rows = len(outer) - 1 if strip else 0
+        why, label = "combines the pieces in order", kernel.label + " (combine)"
+        yield LoopKernel(
+            extents, rows, strip, [reads, write], [load, folded], [Write(1, 1)], [1], kernel.lanes_bits, why=why, label=label
+        )
 
 
 __all__ = ["Access", "Item", "LoopBuilder", "LoopKernel", "Write", "loop_kernels"]

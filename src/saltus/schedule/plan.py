@@ -132,8 +132,8 @@ class Plan:
             pad = "  " * depth
             if isinstance(s, Phase):
                 lines.append(f"{pad}phase")
-                for x in s.launches:
-                    lines.append(f"{pad}  {x.kernel.label}: {x.chunks} chunks, {x.kernel.nbytes} bytes, {x.kernel.flops} flops")
+                kernels = [(x.kernel, x.chunks) for x in s.launches]
+                lines += [f"{pad}  {k.label}: {n} chunks, {k.nbytes} bytes, {k.flops} flops" for k, n in kernels]
             elif isinstance(s, LoopBegin):
                 lines.append(f"{pad}loop {s.loop}: {s.length} steps{', reversed' if s.reverse else ''}")
                 depth += 1

@@ -7,61 +7,13 @@ unrolling and phis are explicit, and LLVM only selects instructions and allocate
 
 from __future__ import annotations
 
-import math
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from saltus.backend.cpu.values import INT_OF_BITS, LLVM, SUFFIX, Value, literal, llvm_type
 from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
 from saltus.base.errors import EngineError
-
-_LLVM = {
-    dt.bool_: "i1", dt.int8: "i8", dt.int16: "i16", dt.int32: "i32", dt.int64: "i64", dt.uint8: "i8", dt.uint16: "i16",
-    dt.uint32: "i32", dt.uint64: "i64", dt.float32: "float", dt.float64: "double", dt.float16: "half", dt.bfloat16: "bfloat",
-}  # fmt: skip
-_SUFFIX = {"float": "f32", "double": "f64", "half": "f16", "bfloat": "bf16"}
-_INT_OF_BITS = {8: dt.int8, 16: dt.int16, 32: dt.int32, 64: dt.int64}
-_UINT_OF_BITS = {8: dt.uint8, 16: dt.uint16, 32: dt.uint32, 64: dt.uint64}
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """An SSA value or constant: its LLVM spelling, element type (None for a pointer) and lanes (1 for a scalar)."""
-
-    ref: str
-    dtype: DType | None
-    lanes: int = 1
-
-    @property
-    def type(self) -> str:
-        if self.dtype is None:
-            return "ptr"
-        scalar = _LLVM[self.dtype]
-        return scalar if self.lanes == 1 else f"<{self.lanes} x {scalar}>"
-
-    def __str__(self) -> str:
-        return f"{self.type} {self.ref}"
-
-
-def llvm_type(dtype: DType, lanes: int = 1) -> str:
-    """The LLVM type of `lanes` elements in registers."""
-    return Value("", dtype, lanes).type
-
-
-def _literal(value: float | int | bool, dtype: DType) -> str:
-    if dtype.kind == "b":
-        return "true" if value else "false"
-    if dtype.kind in "iu":
-        return str(int(value))
-    number = float(value)
-    if dtype is dt.float32:  # LLVM spells a float as the double of the same value
-        try:
-            number = struct.unpack("f", struct.pack("f", number))[0]
-        except OverflowError:
-            number = math.copysign(math.inf, number)
-    return "0x" + struct.pack(">d", number).hex().upper()
 
 
 class Loop:
@@ -140,10 +92,10 @@ class Emitter:
     # --- constants ----------------------------------------------------------------------------------------------
     def const(self, value: float | int | bool, dtype: DType, lanes: int = 1) -> Value:
         """A constant in every lane."""
-        literal = _literal(value, dtype)
+        text = literal(value, dtype)
         if lanes == 1:
-            return Value(literal, dtype)
-        return Value(f"splat ({_LLVM[dtype]} {literal})", dtype, lanes)
+            return Value(text, dtype)
+        return Value(f"splat ({LLVM[dtype]} {text})", dtype, lanes)
 
     def like(self, value: float | int | bool, model: Value) -> Value:
         """A constant of the element type and lanes of `model`."""
@@ -156,16 +108,16 @@ class Emitter:
 
     def vector(self, values: Sequence[float | int | bool], dtype: DType) -> Value:
         """A constant vector with the given lanes."""
-        inner = ", ".join(f"{_LLVM[dtype]} {_literal(v, dtype)}" for v in values)
+        inner = ", ".join(f"{LLVM[dtype]} {literal(v, dtype)}" for v in values)
         return Value(f"<{inner}>", dtype, len(values))
 
     def table(self, values: Sequence[float | int], dtype: DType) -> Value:
         """A pointer to a read-only array of constants (for table lookups)."""
-        inner = ", ".join(f"{_LLVM[dtype]} {_literal(v, dtype)}" for v in values)
+        inner = ", ".join(f"{LLVM[dtype]} {literal(v, dtype)}" for v in values)
         key = ("table", inner)
         if key not in self._memo:
             name = f"table{len(self._declared)}_{self.name}"
-            body = f"[{len(values)} x {_LLVM[dtype]}] [{inner}], align 64"
+            body = f"[{len(values)} x {LLVM[dtype]}] [{inner}], align 64"
             self._declared[name] = f"@{name} = private unnamed_addr constant {body}"
             self._memo[key] = Value(f"@{name}", None)
         return self._memo[key]
@@ -333,8 +285,8 @@ class Emitter:
     def intrinsic(self, name: str, *args: Value) -> Value:
         """An LLVM intrinsic overloaded on the type of its first argument."""
         a = args[0]
-        scalar = _LLVM[a.dtype] if a.dtype is not None else "ptr"
-        suffix = _SUFFIX.get(scalar, scalar)
+        scalar = LLVM[a.dtype] if a.dtype is not None else "ptr"
+        suffix = SUFFIX.get(scalar, scalar)
         full = f"{name}.{suffix}" if a.lanes == 1 else f"{name}.v{a.lanes}{suffix}"
         self.declare(full, a.type, [x.type for x in args])
         return self.emit(f"call {a.type} @{full}({', '.join(map(str, args))})", a.dtype, a.lanes)
@@ -364,14 +316,14 @@ class Emitter:
     # --- conversion -------------------------------------------------------------------------------------------
     def bitcast(self, a: Value, dtype: DType) -> Value:
         """The same bits as another type of the same width."""
-        if a.dtype is not None and _LLVM[a.dtype] == _LLVM[dtype]:
+        if a.dtype is not None and LLVM[a.dtype] == LLVM[dtype]:
             return Value(a.ref, dtype, a.lanes)
         return self.emit(f"bitcast {a} to {llvm_type(dtype, a.lanes)}", dtype, a.lanes)
 
     def bits_of(self, a: Value) -> Value:
         """The bits of a float as a signed integer of its width."""
         assert a.dtype is not None
-        return self.bitcast(a, _INT_OF_BITS[a.dtype.bits])
+        return self.bitcast(a, INT_OF_BITS[a.dtype.bits])
 
     def convert(self, a: Value, dtype: DType) -> Value:
         """The value as another type, as NumPy's astype (float to integer saturates; NaN gives 0).
@@ -400,7 +352,7 @@ class Emitter:
         elif source.kind == "f":
             name = "llvm.fptosi.sat" if dtype.kind == "i" else "llvm.fptoui.sat"
             lanes = "" if a.lanes == 1 else f"v{a.lanes}"
-            full = f"{name}.{lanes}{_LLVM[dtype]}.{lanes}{_SUFFIX[_LLVM[source]]}"
+            full = f"{name}.{lanes}{LLVM[dtype]}.{lanes}{SUFFIX[LLVM[source]]}"
             self.declare(full, target, [a.type])
             return self.emit(f"call {target} @{full}({a})", dtype, a.lanes)
         elif dtype.kind == "f":
@@ -419,7 +371,7 @@ class Emitter:
         index = self.index(index) if isinstance(index, int) else index
         if index.ref == "0":
             return pointer
-        memory = "i8" if dtype.kind == "b" else _LLVM[dtype]
+        memory = "i8" if dtype.kind == "b" else LLVM[dtype]
         return self.emit(f"getelementptr {memory}, {pointer}, {index}", None)
 
     def offset_bytes(self, pointer: Value, index: Value | int) -> Value:
@@ -433,7 +385,7 @@ class Emitter:
         if mask is None:
             raw = self.emit(f"load {kind}, {pointer}, align {align}", memory, lanes)
         else:
-            suffix = _SUFFIX.get(_LLVM[memory], _LLVM[memory])
+            suffix = SUFFIX.get(LLVM[memory], LLVM[memory])
             name = f"llvm.masked.load.v{lanes}{suffix}.p0"
             self.declare(name, kind, ["ptr", f"<{lanes} x i1>", kind])
             call = f"call {kind} @{name}(ptr align {align} {pointer.ref}, {mask}, {kind} zeroinitializer)"
@@ -459,7 +411,7 @@ class Emitter:
                 self._declared["!0"] = "!0 = !{i32 1}"
             self.void(f"store {value}, {pointer}, align {align}{extra}")
             return
-        suffix = _SUFFIX.get(_LLVM[memory], _LLVM[memory])
+        suffix = SUFFIX.get(LLVM[memory], LLVM[memory])
         name = f"llvm.masked.store.v{value.lanes}{suffix}.p0"
         self.declare(name, "void", [value.type, "ptr", f"<{value.lanes} x i1>"])
         self.void(f"call void @{name}({value}, ptr align {align} {pointer.ref}, {mask})")
@@ -470,9 +422,9 @@ class Emitter:
         if indices.lanes == 1:
             return self.load(self.offset(pointer, indices, memory), dtype)
         lanes = indices.lanes
-        kind, suffix = llvm_type(memory, lanes), _SUFFIX.get(_LLVM[memory], _LLVM[memory])
+        kind, suffix = llvm_type(memory, lanes), SUFFIX.get(LLVM[memory], LLVM[memory])
         pointers = self._name()
-        self.void(f"{pointers} = getelementptr {_LLVM[memory]}, {pointer}, {indices}")
+        self.void(f"{pointers} = getelementptr {LLVM[memory]}, {pointer}, {indices}")
         mask = mask or self.const(True, dt.bool_, lanes)
         name = f"llvm.masked.gather.v{lanes}{suffix}.v{lanes}p0"
         self.declare(name, kind, [f"<{lanes} x ptr>", f"<{lanes} x i1>", kind])
@@ -495,9 +447,9 @@ class Emitter:
         elif dtype in (dt.float16, dt.bfloat16):
             value = self.emit(f"fptrunc {value} to {llvm_type(dtype, value.lanes)}", dtype, value.lanes)
         lanes = indices.lanes
-        suffix = _SUFFIX.get(_LLVM[memory], _LLVM[memory])
+        suffix = SUFFIX.get(LLVM[memory], LLVM[memory])
         pointers = self._name()
-        self.void(f"{pointers} = getelementptr {_LLVM[memory]}, {pointer}, {indices}")
+        self.void(f"{pointers} = getelementptr {LLVM[memory]}, {pointer}, {indices}")
         mask = mask or self.const(True, dt.bool_, lanes)
         name = f"llvm.masked.scatter.v{lanes}{suffix}.v{lanes}p0"
         self.declare(name, "void", [value.type, f"<{lanes} x ptr>", f"<{lanes} x i1>"])
@@ -508,7 +460,7 @@ class Emitter:
         key = ("argument", slot, dtype)
         if key not in self._memo:
             ref = self._name()
-            kind = "ptr" if dtype is None else _LLVM[dtype]
+            kind = "ptr" if dtype is None else LLVM[dtype]
             base = self.parameters[0]
             self._entry.append(f"  {ref}p = getelementptr i64, {base}, i64 {slot}")
             self._entry.append(f"  {ref} = load {kind}, ptr {ref}p, align 8, !invariant.load !1")
@@ -519,7 +471,7 @@ class Emitter:
     def stack(self, dtype: DType, count: int, align: int = 64) -> Value:
         """A stack buffer of `count` elements, allocated once at function entry."""
         ref = self._name()
-        memory = "i8" if dtype.kind == "b" else _LLVM[dtype]
+        memory = "i8" if dtype.kind == "b" else LLVM[dtype]
         self._entry.append(f"  {ref} = alloca [{count} x {memory}], align {align}")
         return Value(ref, None)
 

@@ -257,9 +257,8 @@ class NativeProgram:
 
     def explain(self) -> str:
         """Kernels in order with chunks, bytes, flops, and why each begins where it does."""
-        lines = [
-            f"{self.name}: arena {self.plan.arena:,} bytes, {len(self.plan.launches())} kernels, {'one thread' if self.alone else 'all threads'}"
-        ]
+        who = "one thread" if self.alone else "all threads"
+        lines = [f"{self.name}: arena {self.plan.arena:,} bytes, {len(self.plan.launches())} kernels, {who}"]
         depth = 0
         for s in self.plan.steps:
             depth -= isinstance(s, LoopEnd)
