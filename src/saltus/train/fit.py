@@ -1,0 +1,359 @@
+"""What `model.fit` does around the loop: data checked and split, program and pace chosen, events passed to callbacks, progress and
+checkpoints. Above `loop`, `program` and `callbacks`; below `model`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from saltus import nn
+from saltus.base import tree
+from saltus.base.errors import ArgumentError
+from saltus.data.split import split_rows
+from saltus.tensor import random
+from saltus.tensor.tensor import Tensor
+from saltus.train import arrays, progress, step
+from saltus.train.callbacks import BackupAndRestore, Callback, CallbackList
+from saltus.train.checkpoint import Checkpoints, as_tensors, data_mark
+from saltus.train.interrupt import Interrupted, Signals
+from saltus.train.loop import CallBegin, CallEnd, EpochBegin, EpochEnd, Run, training
+from saltus.train.plan import Pace, TrainingPlan, epoch_order, training_plan
+from saltus.train.program import Feed
+from saltus.train.record import History
+
+if TYPE_CHECKING:
+    from saltus.train.model import Built, Model
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Arguments of `model.fit`, which describes them."""
+
+    epochs: int
+    batch_size: int | str
+    validation: Any
+    shuffle: bool
+    class_weight: Any
+    sample_weight: Any
+    callbacks: tuple[Callback, ...]
+    verbose: int | str
+    checkpoint: Path | None
+    checkpoint_seconds: float
+    resume: bool
+    initial_epoch: int
+    seed: int
+
+
+# -- data --------------------------------------------------------------------------------------------------------------
+
+
+def gathered(model: Model, x: Any, y: Any, *, sample_weight: Any = None) -> dict[str, Any]:
+    """Inputs, targets and weights as one tree of arrays with equally many rows.
+
+    Raises:
+        DataError, DTypeError: they cannot be used, or their lengths differ.
+    """
+    data: dict[str, Any] = {"x": arrays.as_tree(x, "x")}
+    groups = arrays.named(data["x"], "x")
+    if y is not None:
+        data["y"] = arrays.as_tree(y, "y")
+        groups += arrays.named(data["y"], "y")
+    else:
+        raise ArgumentError("y is missing: there is nothing to compare predictions with", fix="pass the targets; an autoencoder takes fit(x, x)")
+    rows = arrays.rows_of(groups)
+    if sample_weight is not None:
+        data["weight"] = [arrays.sample_weights(sample_weight, rows)] * len(tree.leaves(data["y"]))
+    return data
+
+
+def check_shapes(model: Model, built: Built, data: dict[str, Any]) -> None:
+    """Refuse inputs of another width than the model's, and targets that do not fit its outputs.
+
+    Raises:
+        ShapeError, DTypeError, ArgumentError: with the likeliest fix.
+    """
+    model._check_inputs(data["x"])
+    outputs, targets = tree.leaves(built.task.description.output), arrays.named(data["y"], "y")
+    if len(targets) != len(built.task.goals):
+        names = ", ".join(g.name or "output" for g in built.task.goals)
+        raise ArgumentError(
+            f"y holds {len(targets)} arrays, but the network has {len(built.task.goals)} outputs: {names}",
+            fix="pass a tuple or dict with one target for each output, in their order",
+        )
+    for goal, output, (_, target) in zip(built.task.goals, outputs, targets, strict=True):
+        rows = target.shape[0]
+        goal.loss.check(nn.Spec(target.shape, target.dtype), nn.Spec((rows, *output.shape[1:]), output.dtype), model.network)
+
+
+def check_values(built: Built, data: dict[str, Any]) -> None:
+    """Refuse NaN, infinity, and labels outside the classes.
+
+    Raises:
+        DataError: with array, row and column.
+    """
+    arrays.need_finite([*arrays.named(data["x"], "x"), *arrays.named(data["y"], "y")])
+    outputs = tree.leaves(built.task.description.output)
+    for goal, output, target in zip(built.task.goals, outputs, tree.leaves(data["y"]), strict=True):
+        values = target._values() if isinstance(target, Tensor) else target
+        goal.loss.check_targets(values, output.shape[-1] if len(output.shape) > 1 else 1)
+
+
+def _rows_of(data: dict[str, Any]) -> int:
+    return arrays.rows_of(arrays.named(data["x"], "x"))
+
+
+def _classes(built: Built, data: dict[str, Any]) -> Array | None:
+    """Class numbers of single-output targets, or None where they are not classes."""
+    leaves = tree.leaves(data["y"])
+    if len(leaves) != 1:
+        return None
+    values = leaves[0]._values() if isinstance(leaves[0], Tensor) else leaves[0]
+    if values.ndim == 2:
+        one_hot = values.shape[1] > 1 and bool(((values == 0) | (values == 1)).all() and (values.sum(axis=1) == 1).all())
+        values = values.argmax(axis=1) if one_hot else values[:, 0] if values.shape[1] == 1 else values
+    if values.ndim != 1 or (values.dtype.kind == "f" and (values % 1).any()):
+        return None
+    return values  # type: ignore[no-any-return]
+
+
+def _split(model: Model, built: Built, data: dict[str, Any], options: Options) -> tuple[Array, Feed | None, Array]:
+    """Rows to train on, and the data and rows to validate on (None for no validation)."""
+    rows, held = _rows_of(data), options.validation
+    if held is None or (isinstance(held, (int, float)) and held == 0):
+        return np.arange(rows), None, np.arange(0)
+    if isinstance(held, (int, float)):
+        labels = _classes(built, data)
+        stratify = None if labels is not None else False
+        train, test = split_rows(labels if labels is not None else rows, float(held), seed=options.seed, stratify=stratify)
+        return np.sort(train), Feed(data), np.sort(test)
+    if not isinstance(held, (tuple, list)) or len(held) not in (2, 3):
+        raise ArgumentError(f"validation is a {type(held).__name__}", fix="use a share such as 0.2, or (x, y)")
+    other = gathered(model, held[0], held[1], sample_weight=held[2] if len(held) == 3 else None)
+    check_shapes(model, built, other)
+    check_values(built, other)
+    return np.arange(rows), Feed(other), np.arange(_rows_of(other))
+
+
+def _weigh(data: dict[str, Any], options: Options, train: Array, names: list[str]) -> dict[str, Any]:
+    """The data with class weights multiplied into the sample weights."""
+    given = options.class_weight
+    if given is None:
+        return data
+    targets = tree.leaves(data["y"])
+    per_goal = given if isinstance(given, dict) and set(given) <= set(names) and len(names) > 1 else dict.fromkeys(names, given)
+    weights = list(data.get("weight") or [None] * len(targets))
+    for place, (name, target) in enumerate(zip(names, targets, strict=True)):
+        if per_goal.get(name) is not None:
+            made = arrays.class_weights(per_goal[name], target, train)
+            weights[place] = made if weights[place] is None else weights[place] * made
+    return {**data, "weight": weights}
+
+
+# -- measuring ---------------------------------------------------------------------------------------------------------
+
+
+def measured(built: Built, feed: Feed, rows: Array, batch_size: int | str) -> dict[str, float]:
+    """Loss and metrics over some rows of the data, without training.
+
+    Args:
+        built: the model.
+        feed: the data.
+        rows: their row numbers.
+        batch_size: rows of a batch; "full" for all.
+    """
+    plan = training_plan(len(rows), batch_size)
+    order, totals = epoch_order(rows, 0, 0, shuffle=False), built.programs.new_totals()
+    length = max(1, min(plan.full_batches, 64))
+    whole = order[: plan.full_batches * plan.batch_size].reshape(-1, plan.batch_size)
+    place = 0
+    while place < len(whole):
+        take = length if len(whole) - place >= length else 1
+        built.programs.test(built.state, totals, whole[place : place + take], feed)
+        place += take
+    if len(order) % plan.batch_size:
+        built.programs.test(built.state, totals, order[None, len(whole) * plan.batch_size :], feed)
+    return built.programs.report(built.state, totals)[0]
+
+
+# -- fit ---------------------------------------------------------------------------------------------------------------
+
+
+def fit(model: Model, x: Any, y: Any, options: Options) -> History:
+    """See `Model.fit`."""
+    model._need_loss()
+    data = gathered(model, x, y, sample_weight=options.sample_weight)
+    built = model._need(data["x"])
+    step.need_trainable(built.task)
+    check_shapes(model, built, data)
+    check_values(built, data)
+    arrays.need_variety(arrays.named(data["y"], "y"), _rows_of(data))
+    train, held, held_rows = _split(model, built, data, options)
+    data = _weigh(data, options, train, [g.name for g in built.task.goals])
+    plan = training_plan(len(train), options.batch_size, options.epochs)
+    options, backup = _with_backup(options)
+    callbacks = CallbackList(options.callbacks, model)
+    feed = Feed(data)
+    training = Training(model, built, feed, train, held, held_rows, plan, options, callbacks)
+    history = training.run()
+    if backup is not None and backup.delete_checkpoint and training.checkpoints is not None:
+        training.checkpoints.path.unlink(missing_ok=True)
+    return history
+
+
+def _with_backup(options: Options) -> tuple[Options, BackupAndRestore | None]:
+    """A BackupAndRestore callback is a checkpoint folder."""
+    backup = next((c for c in options.callbacks if isinstance(c, BackupAndRestore)), None)
+    if backup is None:
+        return options, None
+    every = 0.0 if isinstance(backup.save_freq, str) else float(backup.save_freq)
+    return replace(options, checkpoint=backup.backup_dir, checkpoint_seconds=every, resume=True), backup
+
+
+class Training:
+    """One call of `fit`, from its first event to its last."""
+
+    def __init__(
+        self, model: Model, built: Built, feed: Feed, train: Array, held: Feed | None, held_rows: Array, plan: TrainingPlan,
+        options: Options, callbacks: CallbackList,
+    ) -> None:  # fmt: skip
+        self.model, self.built, self.feed, self.plan, self.options = model, built, feed, plan, options
+        self.train, self.held, self.held_rows, self.callbacks = train, held, held_rows, callbacks
+        self.key = random.fold_in(random.key(options.seed), 2)._values()
+        self.checkpoints = self._checkpoints()
+        self.reporter = progress.reporter(options.verbose)
+        self.started = time.perf_counter()
+        work = built.task.description.count * plan.batch_size * 3.0
+        self.pace = Pace(plan.full_batches, work, single=callbacks.per_batch)
+
+    def _checkpoints(self) -> Checkpoints | None:
+        options, built = self.options, self.built
+        if options.checkpoint is None:
+            if options.resume:
+                raise ArgumentError("resume=True needs the folder of the checkpoint", fix='fit(..., checkpoint="folder", resume=True)')
+            return None
+        terms = {
+            "data": data_mark(self.feed.tree, len(tree.leaves(self.feed.tree)[0])),
+            "validation": None if self.held is None else len(self.held_rows),
+            "network": nn_config(self.model),
+            "optimizer": repr(built.task.optimizer),
+            "batch_size": self.plan.batch_size,
+            "shuffle": options.shuffle,
+            "seed": options.seed,
+        }
+        return Checkpoints(options.checkpoint, options.checkpoint_seconds, terms)
+
+    # -- what the loop calls -------------------------------------------------------------------------------------------
+
+    def order(self, epoch: int) -> Array:
+        self.started = time.perf_counter()
+        return epoch_order(self.train, self.options.seed, epoch, shuffle=self.options.shuffle)
+
+    def advance(self, run: Run, rows: Array) -> float:
+        return self.built.programs.train(run.state, run.totals, self.key, rows, self.feed)
+
+    def finish(self, run: Run) -> dict[str, Any]:
+        logs, rate = self.built.programs.report(run.state, run.totals)
+        if self.held is not None:
+            self.callbacks.call("on_test_begin", {})
+            found = measured(self.built, self.held, self.held_rows, max(self.plan.batch_size, 256))
+            self.callbacks.call("on_test_end", found)
+            logs |= {f"val_{name}": value for name, value in found.items()}
+        return {**logs, "learning_rate": rate, "seconds": time.perf_counter() - self.started}
+
+    # -- the run -------------------------------------------------------------------------------------------------------
+
+    def names(self) -> list[str]:
+        """Names in the logs of an epoch."""
+        own = self.built.task.names()
+        return [*own, *(f"val_{n}" for n in own if self.held is not None), "learning_rate", "seconds"]
+
+    def run(self) -> History:
+        options, plan, model = self.options, self.plan, self.model
+        run = Run(self.built.state, self.built.programs.new_totals(), epoch=options.initial_epoch)
+        resumed = self.checkpoints is not None and options.resume and self.checkpoints.path.exists()
+        kept = self.checkpoints.load(run) if resumed and self.checkpoints is not None else []
+        model.stop_training = False
+        params = {"epochs": plan.epochs, "steps": plan.iterations, "samples": plan.samples, "batch_size": plan.batch_size, "resumed": resumed}
+        self.callbacks.begin(params, self.names())
+        self.callbacks.restore(kept)
+        self.reporter.begin(plan, run.epoch * plan.iterations + run.position)
+        words = ""
+        try:
+            with Signals() as signals:
+                for event in training(run, plan, self.pace, order=self.order, advance=self.advance, finish=self.finish, totals=self.built.programs.new_totals):
+                    self.tell(run, event)
+                    if model.stop_training:
+                        run.stop = model.stop_training if isinstance(model.stop_training, str) else "a callback asked for it"
+                    if self.checkpoints is not None and isinstance(event, (CallEnd, EpochEnd)) and self.checkpoints.due():
+                        self.save(run)
+                    if signals.caught and isinstance(event, (CallEnd, EpochEnd)):
+                        raise self.interrupted(run, signals.caught)
+            if self.checkpoints is not None:
+                self.save(run)
+            self._average()
+            run.history.stopped = run.stop
+            words = f"stopped after epoch {run.epoch}: {run.stop}" if run.stop else ""
+            self.callbacks.call("on_train_end", run.history.records[-1] if run.history.records else {})
+        finally:
+            self.model.history = run.history
+            self.reporter.end(words)
+        return run.history
+
+    def tell(self, run: Run, event: Any) -> None:
+        """Pass an event on to callbacks and reporter."""
+        call = self.callbacks.call
+        if isinstance(event, EpochBegin):
+            call("on_epoch_begin", event.epoch, {})
+        elif isinstance(event, CallBegin):
+            call("on_train_batch_begin", event.position, {})
+        elif isinstance(event, CallEnd):
+            wanted = self.callbacks.written("on_train_batch_end") or self.callbacks.written("on_progress")
+            if wanted or self.reporter.wants_progress():
+                logs = self.built.programs.report(run.state, run.totals)[0]
+                call("on_train_batch_end", event.position - 1, logs)
+                call("on_progress", event.position - 1, logs)
+                if self.reporter.wants_progress():
+                    self.reporter.progress(event.epoch, event.position, logs)
+        elif isinstance(event, EpochEnd):
+            call("on_epoch_end", event.epoch, event.logs)
+            self.reporter.epoch_end(event.epoch, event.logs)
+
+    def save(self, run: Run) -> None:
+        """Write the checkpoint."""
+        programs = self.built.programs
+        assert self.checkpoints is not None
+        state, totals = as_tensors(run.state, programs.shapes), as_tensors(run.totals, programs.first_totals)
+        self.checkpoints.save(run, state, totals, self.callbacks.state())
+
+    def interrupted(self, run: Run, name: str) -> Interrupted:
+        """Save what there is, and make the exception."""
+        where = f"epoch {run.epoch + 1}, batch {run.position} of {self.plan.iterations}"
+        if self.checkpoints is None:
+            return Interrupted(f"stopped by {name} in {where}; the model has the weights so far")
+        self.save(run)
+        return Interrupted(f"stopped by {name} in {where}; {self.checkpoints.path} is written, resume=True goes on from there", self.checkpoints.path)
+
+    def _average(self) -> None:
+        """At the end of a training with use_ema the moving average takes the parameters' place."""
+        if not self.built.task.optimizer.use_ema:
+            return
+        state, form = self.built.state, self.built.programs.form
+        places = {p: i for i, (p, _) in enumerate(tree.paths(form))}
+        for path, place in places.items():
+            if path[0] == "params":
+                state[place][...] = state[places["optimizer", "average", *path[1:]]]
+
+
+def nn_config(model: Model) -> Any:
+    """The network as plain values, or its text where it holds functions that cannot be stored."""
+    try:
+        return nn.to_config(model.network)
+    except ArgumentError:
+        return repr(model.network)

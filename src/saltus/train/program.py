@@ -1,0 +1,248 @@
+"""Compiled programs of a task, on flat lists of arrays: many training steps in one call, one step, evaluation, prediction.
+
+The state of a training is one list of arrays whose memory the programs overwrite, so a call costs no more Python than the list is
+long. `step.py` says what is computed; this file says in which calls.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from saltus.backend.base import compile_graph
+from saltus.base import dtypes as dt
+from saltus.base import tree
+from saltus.tensor import random
+from saltus.tensor.indexing import take
+from saltus.tensor.jit import jit
+from saltus.tensor.loop import scan
+from saltus.tensor.tensor import Tensor, of_array, realise
+from saltus.train import step as steps
+from saltus.train.step import Task
+
+Array = np.ndarray[Any, Any]
+Run = Callable[[Sequence[Array]], list[Array]]
+
+
+def compiled(name: str, function: Callable[[list[Tensor]], list[Tensor]], inputs: Sequence[Tensor], donate: int = 0) -> Run:
+    """A function from Tensors to Tensors as a program from arrays to arrays.
+
+    Args:
+        name: for messages and reports.
+        function: what to compute.
+        inputs: Tensors of the shapes and types that will come.
+        donate: so many of the first inputs are overwritten; results of the same shape and type take their memory over.
+    """
+
+    def program(first: list[Tensor], rest: list[Tensor]) -> list[Tensor]:
+        return function([*first, *rest])
+
+    program.__qualname__ = name
+    lowered = jit(program, donate=(0,)).lower(list(inputs[:donate]), list(inputs[donate:]))
+    run = compile_graph(lowered.inputs, lowered.outputs, donate=lowered.donated, name=name)
+    if not lowered.captured:
+        return run
+    return lambda arrays: run([*arrays, *lowered.captured])
+
+
+def own_copies(values: Any) -> list[Tensor]:
+    """The leaves of a tree as Tensors whose memory nobody else holds."""
+    made = [v for v in tree.leaves(values) if isinstance(v, Tensor)]
+    realise(made)
+    return [of_array(v._values().copy(), v.dtype) for v in made]
+
+
+class Feed:
+    """Arrays that programs read, in a tree.
+
+    Args:
+        values: a tree of arrays and Tensors; they are used as they are, not copied.
+    """
+
+    def __init__(self, values: Any) -> None:
+        self.tree = values
+        self.tensors = [v if isinstance(v, Tensor) else of_array(v, dt.as_dtype(v.dtype)) for v in tree.leaves(values)]
+        self.arrays: list[Array] = [t._values() for t in self.tensors]
+        paths = tuple(tree.format_path(p) for p, _ in tree.paths(values))
+        self.form = (paths, tuple((t.shape, t.dtype.name) for t in self.tensors))
+
+    def rebuilt(self, values: list[Tensor]) -> Any:
+        """The tree with other leaves."""
+        return tree.unflatten(self.tree, values)
+
+
+class Programs:
+    """The programs of a task, each compiled when it is first needed.
+
+    Args:
+        task: what is trained.
+        state: its first state; shapes and types count.
+        step: the training step.
+    """
+
+    def __init__(self, task: Task, state: steps.State, step: steps.Step = steps.train_step) -> None:
+        self.task, self.step = task, step
+        self.form = state
+        self.shapes = [of_array(np.empty(t.shape, t.dtype.numpy), t.dtype) for t in tree.leaves(state)]
+        self.zeros = steps.first_totals(task) if task.goals else {}
+        self.first_totals = own_copies(self.zeros)
+        paths = [p for p, _ in tree.paths(state)]
+        self.used = [i for i, p in enumerate(paths) if p[0] in ("params", "frozen", "state")]
+        self.clock = [i for i, p in enumerate(paths) if p == ("step",) or p == ("optimizer", "learning_rate")]
+        self._made: dict[Any, Any] = {}
+
+    def new_totals(self) -> list[Array]:
+        """Totals before the first batch."""
+        return [t._values().copy() for t in self.first_totals]
+
+    def _state(self, values: list[Tensor]) -> Any:
+        return tree.unflatten(self.form, values)
+
+    # -- many steps in one call ----------------------------------------------------------------------------------------
+
+    def train(self, state: list[Array], totals: list[Array], key: Array, rows: Array, feed: Feed) -> float:
+        """Train on rows[t] of the feed in step t; state and totals are replaced in place.
+
+        Returns:
+            Seconds it took, without compiling.
+        """
+        kind = ("train", rows.shape, rows.dtype.char, feed.form)
+        run = self._made.get(kind)
+        if run is None:
+            run = self._made[kind] = self._train(rows, feed)
+        begin = time.perf_counter()
+        made = run([*state, *totals, key, rows, *feed.arrays])
+        state[:], totals[:] = made[: len(state)], made[len(state) :]
+        return time.perf_counter() - begin
+
+    def _train(self, rows: Array, feed: Feed) -> Run:
+        n, m = len(self.shapes), len(self.first_totals)
+
+        def function(values: list[Tensor]) -> list[Tensor]:
+            key, order, data = values[n + m], values[n + m + 1], feed.rebuilt(values[n + m + 2 :])
+
+            def body(carry: Any, picked: Tensor) -> Any:
+                state, sums = carry
+                batch = tree.map(lambda a: take(a, picked, axis=0), data)
+                state, seen = self.step(self.task, state, batch, random.fold_in(key, state["step"]))
+                return (state, steps.tally(self.task, sums, seen)), None
+
+            start = (self._state(values[:n]), tree.unflatten(self.zeros, values[n : n + m]))
+            after, _ = scan(body, start, order)
+            return tree.leaves(after)
+
+        inputs = [*self.shapes, *self.first_totals, random.key(0), _like(rows), *feed.tensors]
+        return compiled("training", function, inputs, donate=n + m)
+
+    def test(self, state: list[Array], totals: list[Array], rows: Array, feed: Feed) -> None:
+        """Add rows[t] of the feed, batch by batch, to totals, which are replaced in place."""
+        kind = ("test", rows.shape, rows.dtype.char, feed.form)
+        run = self._made.get(kind)
+        if run is None:
+            run = self._made[kind] = self._test(rows, feed)
+        totals[:] = run([*totals, *[state[i] for i in self.used], rows, *feed.arrays])
+
+    def _test(self, rows: Array, feed: Feed) -> Run:
+        m, n = len(self.first_totals), len(self.used)
+
+        def function(values: list[Tensor]) -> list[Tensor]:
+            order, data, state = values[m + n], feed.rebuilt(values[m + n + 1 :]), self._inference(values[m : m + n])
+
+            def body(sums: Any, picked: Tensor) -> Any:
+                batch = tree.map(lambda a: take(a, picked, axis=0), data)
+                return steps.tally(self.task, sums, steps.test_step(self.task, state, batch)), None
+
+            after, _ = scan(body, tree.unflatten(self.zeros, values[:m]), order)
+            return tree.leaves(after)
+
+        inputs = [*self.first_totals, *[self.shapes[i] for i in self.used], _like(rows), *feed.tensors]
+        return compiled("evaluation", function, inputs, donate=m)
+
+    def report(self, state: list[Array], totals: list[Array]) -> tuple[dict[str, float], float]:
+        """Loss and metrics by name from totals, and the learning rate of the last step."""
+        run = self._made.get("report")
+        m = len(self.first_totals)
+        if run is None:
+
+            def function(values: list[Tensor]) -> list[Tensor]:
+                own = self._clock(values[m:])
+                rate = self.task.optimizer.rate(own["optimizer"], own["step"] - 1)
+                return [*steps.report(self.task, tree.unflatten(self.zeros, values[:m])), rate]
+
+            inputs = [*self.first_totals, *[self.shapes[i] for i in self.clock]]
+            run = self._made["report"] = compiled("report", function, inputs)
+        made = run([*totals, *[state[i] for i in self.clock]])
+        *values, rate = [float(v) for v in made]
+        return dict(zip(self.task.names(), values, strict=True)), rate
+
+    def _clock(self, values: list[Tensor]) -> Any:
+        """Step and learning rate, as in the state."""
+        own: dict[str, Any] = {"optimizer": {}}
+        for place, value in zip(self.clock, values, strict=True):
+            path = self._paths[place]
+            (own if len(path) == 1 else own[path[0]])[path[-1]] = value
+        return own
+
+    @property
+    def _paths(self) -> list[tree.Path]:
+        return [p for p, _ in tree.paths(self.form)]
+
+    def _inference(self, values: list[Tensor]) -> Any:
+        """The parts of the state that the network itself needs."""
+        part = {k: self.form[k] for k in ("frozen", "params", "state")}
+        return tree.unflatten(part, values)
+
+    # -- one batch -----------------------------------------------------------------------------------------------------
+
+    def one(self, feed: Feed) -> Run:
+        """A program (state, key, batch) -> (state, loss and metrics of the batch)."""
+        kind = ("one", feed.form)
+        if kind not in self._made:
+            n = len(self.shapes)
+
+            def function(values: list[Tensor]) -> list[Tensor]:
+                state, batch = self._state(values[:n]), feed.rebuilt(values[n + 1 :])
+                state, seen = self.step(self.task, state, batch, random.fold_in(values[n], state["step"]))
+                return [*tree.leaves(state), *steps.report(self.task, steps.tally(self.task, self.zeros, seen))]
+
+            inputs = [*self.shapes, random.key(0), *feed.tensors]
+            self._made[kind] = compiled("training step", function, inputs, donate=n)
+        return self._made[kind]  # type: ignore[no-any-return]
+
+    def test_one(self, feed: Feed) -> Run:
+        """A program (network's part of the state, batch) -> loss and metrics of the batch."""
+        kind = ("test one", feed.form)
+        if kind not in self._made:
+            n = len(self.used)
+
+            def function(values: list[Tensor]) -> list[Tensor]:
+                seen = steps.test_step(self.task, self._inference(values[:n]), feed.rebuilt(values[n:]))
+                return steps.report(self.task, steps.tally(self.task, self.zeros, seen))
+
+            inputs = [*[self.shapes[i] for i in self.used], *feed.tensors]
+            self._made[kind] = compiled("evaluation of a batch", function, inputs)
+        return self._made[kind]  # type: ignore[no-any-return]
+
+    def predict(self, feed: Feed) -> tuple[Run, Any]:
+        """A program (network's part of the state, inputs) -> outputs, and the tree they make."""
+        kind = ("predict", feed.form)
+        if kind not in self._made:
+            n = len(self.used)
+            form: list[Any] = []
+
+            def function(values: list[Tensor]) -> list[Tensor]:
+                applied = steps.run_network(self.task, self._inference(values[:n]), feed.rebuilt(values[n:]))
+                form.append(tree.map(lambda v: v.dtype, applied.output))
+                return tree.leaves(applied.output)
+
+            inputs = [*[self.shapes[i] for i in self.used], *feed.tensors]
+            run = compiled("prediction", function, inputs)
+            self._made[kind] = (run, form[-1])
+        return self._made[kind]  # type: ignore[no-any-return]
+
+
+def _like(array: Array) -> Tensor:
+    return of_array(array, dt.as_dtype(array.dtype))

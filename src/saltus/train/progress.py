@@ -1,0 +1,202 @@
+"""What a user sees of a training: a bar on a terminal, plain lines elsewhere, nothing when not wanted. A low file of `train`.
+
+A reporter is told of the same events as callbacks are. Rich is loaded when a bar is first drawn.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Protocol, TextIO
+
+from saltus.train.plan import TrainingPlan
+
+_OFTEN = 0.2  # seconds between two lines, where epochs are quicker than a reader
+_SLOW = 10.0  # seconds after which an epoch under way gets a line of its own
+
+Logs = dict[str, Any]
+
+
+class Reporter(Protocol):
+    """Tells a user how a training goes."""
+
+    def begin(self, plan: TrainingPlan, done: int) -> None: ...
+    def wants_progress(self) -> bool: ...
+    def progress(self, epoch: int, position: int, logs: Logs) -> None: ...
+    def epoch_end(self, epoch: int, logs: Logs) -> None: ...
+    def end(self, words: str = "") -> None: ...
+
+
+class Silent:
+    """Says nothing."""
+
+    def begin(self, plan: TrainingPlan, done: int) -> None:
+        pass
+
+    def wants_progress(self) -> bool:
+        return False
+
+    def progress(self, epoch: int, position: int, logs: Logs) -> None:
+        pass
+
+    def epoch_end(self, epoch: int, logs: Logs) -> None:
+        pass
+
+    def end(self, words: str = "") -> None:
+        pass
+
+
+def figures(logs: Logs) -> str:
+    """Loss and metrics as text: "loss 0.1234  accuracy 0.9000"."""
+    skip = ("learning_rate", "seconds", "epoch")
+    return "  ".join(f"{name} {value:.4f}" if abs(value) < 1e4 else f"{name} {value:.4g}" for name, value in logs.items() if name not in skip)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a short text.
+
+    >>> duration(0.25), duration(75), duration(7260)
+    ('0.2 s', '1:15', '2:01:00')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class _Clock:
+    """Samples a second and the time that is left, from batches done since the start."""
+
+    def begin(self, plan: TrainingPlan, done: int) -> None:
+        self.plan, self.first, self.started = plan, done, time.monotonic()
+        self.shown = -1e9
+        self.epoch_started = self.started
+
+    def pace(self, epoch: int, position: int) -> tuple[float, float]:
+        """(samples a second, seconds left)."""
+        done = epoch * self.plan.iterations + position - self.first
+        spent = max(time.monotonic() - self.started, 1e-9)
+        samples = done * self.plan.samples / self.plan.iterations
+        return samples / spent, spent / max(done, 1) * (self.plan.updates - done - self.first)
+
+    def due(self, seconds: float) -> bool:
+        """Whether so much time has passed since something was shown."""
+        now = time.monotonic()
+        if now - self.shown < seconds:
+            return False
+        self.shown = now
+        return True
+
+
+class Lines(_Clock):
+    """A line an epoch.
+
+    Args:
+        stream: where to write.
+        every: every epoch gets its line; otherwise quick ones only now and then.
+    """
+
+    def __init__(self, stream: TextIO, *, every: bool) -> None:
+        self.stream, self.every = stream, every
+
+    def begin(self, plan: TrainingPlan, done: int) -> None:
+        super().begin(plan, done)
+        self._left = ""
+
+    def wants_progress(self) -> bool:
+        return time.monotonic() - max(self.shown, self.started) >= _SLOW
+
+    def progress(self, epoch: int, position: int, logs: Logs) -> None:
+        self.due(0.0)
+        rate, left = self.pace(epoch, position)
+        self._say(
+            f"epoch {epoch + 1}/{self.plan.epochs}  {position}/{self.plan.iterations}  {figures(logs)}  "
+            f"{rate:,.0f} samples/s  {duration(left)} left"
+        )
+
+    def epoch_end(self, epoch: int, logs: Logs) -> None:
+        rate, left = self.pace(epoch + 1, 0)
+        more = f"  {duration(left)} left" if epoch + 1 < self.plan.epochs else ""
+        line = f"epoch {epoch + 1}/{self.plan.epochs}  {figures(logs)}  {rate:,.0f} samples/s{more}"
+        if self.every or self.due(_OFTEN):
+            self._left = ""
+            self._say(line)
+        else:
+            self._left = line
+
+    def end(self, words: str = "") -> None:
+        if self._left:
+            self._say(self._left)
+        if words:
+            self._say(words)
+
+    def _say(self, line: str) -> None:
+        print(line, file=self.stream, flush=True)
+
+
+class Bar(_Clock):
+    """A bar with loss, metrics, samples a second and the time that is left; epochs leave their lines above it."""
+
+    def begin(self, plan: TrainingPlan, done: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        super().begin(plan, done)
+        self._left = ""
+        self._drawn = 0.0
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TextColumn("{task.fields[figures]}", markup=False),
+            TextColumn("{task.fields[rate]}"),
+            console=Console(file=sys.stderr),
+            auto_refresh=False,
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=plan.iterations, figures="", rate="")
+        self._bar.start()
+
+    def wants_progress(self) -> bool:
+        return time.monotonic() - self._drawn >= 0.1
+
+    def progress(self, epoch: int, position: int, logs: Logs) -> None:
+        self._drawn = time.monotonic()
+        rate, left = self.pace(epoch, position)
+        self._bar.update(
+            self._task,
+            description=f"epoch {epoch + 1}/{self.plan.epochs}",
+            completed=position,
+            figures=figures(logs),
+            rate=f"{rate:,.0f} samples/s  {duration(left)} left",
+            refresh=True,
+        )
+
+    def epoch_end(self, epoch: int, logs: Logs) -> None:
+        rate, _ = self.pace(epoch + 1, 0)
+        self._left = f"epoch {epoch + 1}/{self.plan.epochs}  {figures(logs)}  {rate:,.0f} samples/s  {duration(logs['seconds'])}"
+        if self.due(_OFTEN):
+            self._flush()
+        if self.wants_progress():
+            self.progress(epoch, self.plan.iterations, logs)
+
+    def _flush(self) -> None:
+        if self._left:
+            self._bar.console.print(self._left, highlight=False, markup=False)
+            self._left = ""
+
+    def end(self, words: str = "") -> None:
+        self._flush()
+        self._bar.stop()
+        if words:
+            self._bar.console.print(words, highlight=False, markup=False)
+
+
+def reporter(verbose: int | str) -> Reporter:
+    """The reporter for a level: 0 silent, 1 a bar on a terminal and lines elsewhere, 2 a line for every epoch, "auto" as 1."""
+    if verbose == 0:
+        return Silent()
+    if verbose == 2:
+        return Lines(sys.stdout, every=True)
+    return Bar() if sys.stderr.isatty() else Lines(sys.stdout, every=False)
