@@ -2,8 +2,8 @@
 
 `gemm_plan.py` chooses a structure and chunk geometry for a shape; the emitters here write the kernels of a
 structure, good for every shape. A chunk multiplies a block of rows by a block of columns of a few batch
-elements: panels of columns outside, row tiles inside, the whole depth in registers (`gemm_tiles.py`). Finished
-tiles pass through a small buffer, so that the epilogue is compiled once for all tile heights.
+elements: panels of columns outside, row tiles inside, the whole depth in registers (`gemm_tiles.py`).
+Finished tiles pass through a small buffer, so that the epilogue is compiled once for all tile heights.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from saltus.backend.cpu.gemm_plan import (
 from saltus.backend.cpu.gemm_tiles import Lines, copy_lines, copy_panel, dots, tile
 from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
+from saltus.base.errors import EngineError
 
 Epilogue: TypeAlias = Callable[[Emitter, Value, Value, Value, Value, Value | None], None]
-"""epilogue(b, sums, batch, row, column of lane 0, mask or None when all lanes count): loads, computes, stores."""
+"""epilogue(b, sums, batch, row, column of lane 0, mask or None for all lanes): loads, computes, stores."""
 
 MathFunctions: TypeAlias = dict[str, Callable[..., Value]]
 _PARAMETERS = (("args", "ptr"), ("chunk", "i64"), ("scratch", "ptr"))
@@ -96,21 +97,21 @@ def _copy_panels(b: Emitter, dtype: DType, vectors: int, source: Lines, target: 
 
 
 # --- computing ----------------------------------------------------------------------------------------------
-def emit_compute(structure: ComputeStructure, symbol: str, vector_bits: int, epilogue: Epilogue | None = None, *,
-                 math_functions: MathFunctions | None = None) -> str:  # fmt: skip
+def emit_compute(structure: ComputeStructure, symbol: str, vector_bits: int, epilogue: Epilogue | None = None,
+                 *, math_functions: MathFunctions | None = None) -> str:  # fmt: skip
     """The kernel that multiplies.
 
     Args:
         structure: from a `GemmPlan`.
         symbol: name of the function.
         vector_bits: register width, as given to the plan.
-        epilogue: called for every register of finished sums, each element in exactly one. A `split` structure has
-            none: it stores partial sums, and the epilogue belongs to `emit_combine`.
+        epilogue: called for every register of finished sums, each element in exactly one. A `split` structure
+            has none: it stores partial sums, and the epilogue belongs to `emit_combine`.
         math_functions: vector math for `Emitter.math` in the epilogue.
 
     Returns:
-        LLVM IR text of `void symbol(ptr args, i64 chunk, ptr scratch)`; args are `COMPUTE_WORDS`, the epilogue's
-        own words start at `FIRST_FREE_SLOT`.
+        LLVM IR text of `void symbol(ptr args, i64 chunk, ptr scratch)`; args are `COMPUTE_WORDS`, and the
+        epilogue's own words start at `FIRST_FREE_SLOT`.
     """
     b = Emitter(symbol, _PARAMETERS, vector_bits, math_functions=math_functions)
     _Compute(b, structure, epilogue).chunk()
@@ -143,7 +144,9 @@ class _Compute:
         self.align = b.vector_bits // 8
         self.w = _words(b, COMPUTE_WORDS, ("a", "b", "partials"))
         self.scratch = b.parameters[2]
-        self.epilogue = epilogue or self._store_partial
+        if epilogue is None and not structure.split:
+            raise EngineError(f"contraction: {structure} needs an epilogue")
+        self.epilogue = self._store_partial if structure.split or epilogue is None else epilogue
 
     def chunk(self) -> None:
         """Find the chunk's ranges and run its batch elements, each in one block of depth or several."""
@@ -165,7 +168,7 @@ class _Compute:
                 self._block(block.index, stop, b.equal(block.index, depths[0]), b.equal(stop, depths[1]))
 
     def _count_tiles(self) -> None:
-        """How many tiles of each height cover the rows; a height is used only if the matrix has as many rows."""
+        """How many tiles of each height cover the rows; none are taller than the matrix."""
         b, heights = self.b, self.s.rows
         left = b.sub(self.rows[1], self.rows[0])
         self.tile_counts: list[Value] = []
@@ -178,7 +181,7 @@ class _Compute:
             left = b.maximum(b.sub(left, b.mul(count, b.index(height))), b.index(0))
 
     def _block(self, start: Value, stop: Value, first: Value | None, last: Value | None) -> None:
-        """One block of depth of the chunk; `first` and `last` say which it is, None when there is only one."""
+        """One block of depth of the chunk; `first` and `last` say which it is, None if there is only one."""
         b, w, s, dtype = self.b, self.w, self.s, self.dtype
         self.start, self.depth, self.first, self.last = start, b.sub(stop, start), first, last
         a = b.offset(w["a"], b.mul(self.batch, w["a_batch_stride"]), dtype)
@@ -282,7 +285,7 @@ class _Compute:
             tiles.next([b.add(row, height)])
 
     def _store_of(self, column: Value, row: Value, vectors: int) -> Value:
-        """Buffer of a tile: one for all, or with blocks of depth one each, as sums wait there for the next block."""
+        """Buffer of a tile: one for all, or with blocks of depth one each, where sums wait."""
         b, w = self.b, self.w
         if self.first is None:
             return self.scratch
@@ -376,7 +379,7 @@ def emit_combine(structure: CombineStructure, symbol: str, vector_bits: int, epi
                  math_functions: MathFunctions | None = None) -> str:  # fmt: skip
     """The kernel that adds the partial sums [splits][batch][m][n] in order and hands them to the epilogue.
 
-    Args and result as `emit_compute`; args are `COMBINE_WORDS`, a chunk is a block of rows of one batch element.
+    Args and result as in `emit_compute`; args are `COMBINE_WORDS`, a chunk is a block of rows.
     """
     b = Emitter(symbol, _PARAMETERS, vector_bits, math_functions=math_functions)
     w = _words(b, COMBINE_WORDS, ("partials",))

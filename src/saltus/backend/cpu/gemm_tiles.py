@@ -1,7 +1,8 @@
 """Inner loops of contractions: register tiles that sum over depth, and the copies that feed them.
 
-`gemm.py` puts chunks and epilogues around them. A tile keeps rows x vectors accumulators in registers; each step of
-depth reads one scalar of A for every row and one register of B for every vector. Nothing here knows a whole matrix.
+`gemm.py` puts chunks and epilogues around them. A tile keeps rows x vectors sums in registers; each step of
+depth reads one scalar of A for every row and one register of B for every vector. Nothing here knows a
+whole matrix.
 """
 
 from __future__ import annotations
@@ -10,20 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from saltus.backend.cpu.emit import Emitter, Value
-from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
 
-_SHARED_POINTER = (
-    3  # rows p, p + s and p + 2s are addressed from one pointer: x86 scales and adds for nothing
-)
+_SHARED_POINTER = 3  # rows p, p + s and p + 2s are addressed from one pointer: x86 scales and adds for nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
     """Part of a matrix in memory: contiguous lines, `stride` elements apart.
 
-    A line of A is a row of the product, or with `transposed` one step of depth; a line of B is one step of depth,
-    or with `transposed` a column of the product.
+    A line of A is a row of the product, or with `transposed` one step of depth; a line of B is one step of
+    depth, or with `transposed` a column of the product.
     """
 
     pointer: Value
@@ -44,10 +42,10 @@ def lanes_of(b: Emitter, dtype: DType) -> int:
 
 def tile(b: Emitter, dtype: DType, rows: int, vectors: int, a: Lines, panel: Lines, depth: Value,
          start: Sequence[Value]) -> list[Value]:  # fmt: skip
-    """Add `rows` rows of A times `vectors` registers of columns of B to `start`, one step of depth after the other.
+    """Add `rows` rows of A times `vectors` registers of columns of B to `start`, step of depth by step.
 
     Returns:
-        rows * vectors accumulators, row by row.
+        rows * vectors sums, row by row.
     """
     lanes, count = lanes_of(b, dtype), rows * vectors
     by_lane = a.transposed and b.vector_bits == 128 and rows % lanes == 0  # NEON multiplies by a lane
@@ -67,30 +65,36 @@ def tile(b: Emitter, dtype: DType, rows: int, vectors: int, a: Lines, panel: Lin
         place = b.offset(pointers[row // _SHARED_POINTER], apart[row % _SHARED_POINTER], dtype)
         return b.splat(b.load(place, dtype), lanes)
 
-    # The fewer of factors and columns wait in registers, the others are loaded right before their use: read ahead in
-    # bulk, they would push out sums. One step a turn: unrolling was measured and gains nothing at this length.
+    # The fewer of factors and columns wait in registers, the others are loaded right before their use: read
+    # ahead in bulk, they would push out sums. One step a turn: unrolling was measured and gains nothing.
     with b.loop(0, depth, 1, [*start, *firsts, panel.pointer]) as step:
         sums, line = list(step.carried[:count]), b.opaque(step.carried[-1])
         pointers = [b.opaque(p) for p in step.carried[count:-1]]
-        column = lambda v: b.load(b.offset(line, v * lanes, dtype), dtype, lanes)  # noqa: E731
         loaded: dict[int, Value] = {}
+
+        def column(v: int) -> Value:
+            return b.load(b.offset(line, v * lanes, dtype), dtype, lanes)
+
         if rows < vectors:
             factors = [factor(pointers, r, loaded) for r in range(rows)]
-            pairs = ((r, v, factors[r], y) for v in range(vectors) for y in [column(v)] for r in range(rows))
+            for v in range(vectors):
+                y = column(v)
+                for r, x in enumerate(factors):
+                    sums[r * vectors + v] = b.fma(x, y, sums[r * vectors + v])
         else:
             columns = [column(v) for v in range(vectors)]
-            pairs = ((r, v, x, columns[v]) for r in range(rows) for x in [factor(pointers, r, loaded)] for v in range(vectors))
-        for r, v, x, y in pairs:
-            sums[r * vectors + v] = b.fma(x, y, sums[r * vectors + v])
+            for r in range(rows):
+                x = factor(pointers, r, loaded)
+                for v, y in enumerate(columns):
+                    sums[r * vectors + v] = b.fma(x, y, sums[r * vectors + v])
         onward = [b.offset(p, a_stride if a.transposed else 1, dtype) for p in pointers]
         step.next([*sums, *onward, b.offset(line, panel_stride, dtype)])
     return step.results[:count]
 
 
-def dots(
-    b: Emitter, dtype: DType, rows: int, columns: int, a: Lines, bt: Lines, depth: Value, last: Value
-) -> list[list[Value]]:
-    """Dot products of `rows` lines of A with `columns` lines of B; lanes run along depth and are folded at the end.
+def dots(b: Emitter, dtype: DType, rows: int, columns: int, a: Lines, bt: Lines, depth: Value,
+         last: Value) -> list[list[Value]]:  # fmt: skip
+    """Dot products of `rows` lines of A with `columns` lines of B; lanes run along depth, folded at the end.
 
     Args:
         columns: a multiple of the elements in 128 bits.
@@ -116,16 +120,12 @@ def dots(
         rest.next(turn(lines, rest.index, rest.carried, mask))
     group = 128 // dtype.bits
     return [
-        [
-            _fold_group(b, rest.results[r * columns + c : r * columns + c + group])
-            for c in range(0, columns, group)
-        ]
-        for r in range(rows)
+        [_fold_group(b, rest.results[r * columns + c : r * columns + c + group]) for c in range(0, columns, group)] for r in range(rows)
     ]
 
 
 def _fold_group(b: Emitter, vectors: Sequence[Value]) -> Value:
-    """The sums of all lanes of each of as many vectors as 128 bits have elements, as one vector of 128 bits."""
+    """The sum of each vector's lanes, for as many vectors as 128 bits have elements, as 128 bits."""
     group = len(vectors)
     while len(vectors) > 1:  # each 128 bits of the result hold sums over the same 128 bits of every vector
         pairs = list(zip(vectors[: len(vectors) // 2], vectors[len(vectors) // 2 :], strict=True))
@@ -144,20 +144,15 @@ def copy_lines(b: Emitter, dtype: DType, source: Lines, target: Lines, lines: Va
     with b.loop(0, lines) as line:
         origin, goal = source.at(b, dtype, line.index), target.at(b, dtype, line.index)
         with b.loop(0, even, lanes) as most:
-            b.store(
-                b.load(b.offset(origin, most.index, dtype), dtype, lanes),
-                b.offset(goal, most.index, dtype),
-                dtype,
-            )
+            value = b.load(b.offset(origin, most.index, dtype), dtype, lanes)
+            b.store(value, b.offset(goal, most.index, dtype), dtype)
         with b.loop(even, length, lanes) as rest:
             mask = b.lane_mask(b.sub(length, rest.index), lanes)
             value = b.load(b.offset(origin, rest.index, dtype), dtype, lanes, mask)
             b.store(value, b.offset(goal, rest.index, dtype), dtype, mask)
 
 
-def copy_panel(
-    b: Emitter, dtype: DType, vectors: int, source: Lines, target: Lines, depth: Value, columns: Value
-) -> None:
+def copy_panel(b: Emitter, dtype: DType, vectors: int, source: Lines, target: Lines, depth: Value, columns: Value) -> None:
     """Copy `depth` x min(`columns`, vectors * lanes) elements of B to aligned rows of `vectors` registers.
 
     The lanes beyond `columns` are filled with numbers that nobody may use.
@@ -181,9 +176,7 @@ def copy_panel(
     b.either(whole, lambda: rows([None] * vectors), masked)
 
 
-def _turn_columns(
-    b: Emitter, dtype: DType, vectors: int, source: Lines, target: Lines, depth: Value, columns: Value
-) -> None:
+def _turn_columns(b: Emitter, dtype: DType, vectors: int, source: Lines, target: Lines, depth: Value, columns: Value) -> None:
     """Squares of lanes x lanes elements, turned in registers; the last square overlaps the one before it."""
     lanes = lanes_of(b, dtype)
     used = b.minimum(b.div(b.add(columns, b.index(lanes - 1)), b.index(lanes)), b.index(vectors))
@@ -198,11 +191,9 @@ def _turn_columns(
             with b.loop(0, depth, lanes) as step:
                 row = b.minimum(step.index, b.sub(depth, b.index(lanes)))
                 origin = b.opaque(b.offset(start, row, dtype))
-                turned = transpose(
-                    b, [b.load(b.offset(origin, place, dtype), dtype, lanes) for place in places]
-                )
+                square = [b.load(b.offset(origin, place, dtype), dtype, lanes) for place in places]
                 line = b.opaque(goal.at(b, dtype, row))
-                for value in turned:
+                for value in transpose(b, square):
                     b.store(value, line, dtype, align=lanes * dtype.itemsize)
                     line = b.offset(line, goal.stride, dtype)
             return []
@@ -222,11 +213,11 @@ def _turn_columns(
 def transpose(b: Emitter, rows: Sequence[Value]) -> list[Value]:
     """Transpose a square of registers: first inside groups of 128 bits, then the groups.
 
-    Each stage is one shuffle a register on x86 and NEON: interleaving works inside 128 bits (unpack, zip), picking the
-    even and the odd groups of two registers works across them.
+    Each stage is one shuffle a register on x86 and NEON: interleaving works inside 128 bits (unpack, zip),
+    picking the even and the odd groups of two registers works across them.
     """
     lanes, dtype = len(rows), rows[0].dtype
-    assert dtype is not None and rows[0].lanes == lanes
+    assert dtype is not None
     group = min(lanes, 128 // dtype.bits)
     turned: list[Value] = []
     for first in range(0, lanes, group):
@@ -248,11 +239,7 @@ def transpose(b: Emitter, rows: Sequence[Value]) -> list[Value]:
 
 def _interleave(b: Emitter, x: Value, y: Value, half: int, group: int) -> Value:
     """x0 y0 x1 y1 ... of the low or high half of every group."""
-    picks = [
-        g + half * group // 2 + i // 2 + i % 2 * x.lanes
-        for g in range(0, x.lanes, group)
-        for i in range(group)
-    ]
+    picks = [g + half * group // 2 + i // 2 + i % 2 * x.lanes for g in range(0, x.lanes, group) for i in range(group)]
     return b.shuffle(x, y, picks)
 
 
