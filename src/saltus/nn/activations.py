@@ -84,9 +84,7 @@ _BACKWARD = tuple(_STEPS)
 
 
 @register
-def relu(
-    x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
-) -> Tensor:
+def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Tensor:
     """max(x, 0), the rectified linear unit.
 
     Args:
@@ -99,9 +97,7 @@ def relu(
     if negative_slope == 0 and threshold == 0:
         made = e.relu(tensor)
     else:
-        made = where(
-            tensor >= threshold if threshold else tensor > 0, tensor, (tensor - threshold) * negative_slope
-        )
+        made = where(tensor >= threshold if threshold else tensor > 0, tensor, (tensor - threshold) * negative_slope)
     return made if max_value is None else e.minimum(made, max_value)
 
 
@@ -407,9 +403,7 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     tensor = _floats("glu", x)
     place = one_axis("glu", axis, tensor.ndim)
     if tensor.shape[place] % 2:
-        raise ShapeError(
-            f"glu halves axis {axis}, whose length is odd in the shape {tensor.shape}", site=here()
-        )
+        raise ShapeError(f"glu halves axis {axis}, whose length is odd in the shape {tensor.shape}", site=here())
     value, gate = split(tensor, 2, axis=place)
     return value * e.sigmoid(gate)
 
@@ -488,9 +482,7 @@ class Bound(Record):
     options: Any
 
     def __post_init__(self) -> None:
-        given = (
-            self.options.items() if isinstance(self.options, dict) else [tuple(pair) for pair in self.options]
-        )
+        given = self.options.items() if isinstance(self.options, dict) else [tuple(pair) for pair in self.options]
         self._set(options=tuple(sorted(given)))
 
     def __call__(self, x: Any) -> Tensor:
@@ -537,9 +529,7 @@ def canonical(given: Any, where: str = "activation") -> Activation | None:
     if isinstance(given, partial) and not given.args and _name_of(given.func):
         return _check_options(Bound(_name_of(given.func), dict(given.keywords)), where)
     if not callable(given) or isinstance(given, type):
-        raise ArgumentError(
-            f"{where} must be a name or a function of a Tensor, got {given!r}", fix='e.g. "relu"'
-        )
+        raise ArgumentError(f"{where} must be a name or a function of a Tensor, got {given!r}", fix='e.g. "relu"')
     if given is linear:
         return None
     return _name_of(given) or given

@@ -79,9 +79,7 @@ def snake(name: str) -> str:
     """ "BatchNormalization" -> "batch_normalization"."""
     made = ""
     for before, letter, after in zip(" " + name, name, name[1:] + " ", strict=False):
-        starts = letter.isupper() and (
-            before.islower() or before.isdigit() or (before.isupper() and after.islower())
-        )
+        starts = letter.isupper() and (before.islower() or before.isdigit() or (before.isupper() and after.islower()))
         made += ("_" if starts and made else "") + letter.lower()
     return made
 
@@ -196,9 +194,7 @@ def lookup(kind: str, base: type[T], given: Any, where: str) -> T:
     except UnknownNameError as error:
         raise UnknownNameError(f"{where}: {error.what}", fix=error.fix) from None
     except TypeError as error:
-        raise ArgumentError(
-            f"{where}: {given!r} needs arguments ({error})", fix="give it as an object, with its arguments"
-        ) from None
+        raise ArgumentError(f"{where}: {given!r} needs arguments ({error})", fix="give it as an object, with its arguments") from None
     if not isinstance(made, base):
         raise ArgumentError(
             f"{where} must be a name or a {base.__name__}, got {given!r} ({type(given).__name__})",
@@ -222,9 +218,7 @@ def to_config(record: Any) -> dict[str, Any]:
         {'class': 'initializers.Constant', 'value': 0.5}
     """
     if not isinstance(record, Record):
-        raise ArgumentError(
-            f"nn.to_config takes layers, losses, metrics and the like, got {type(record).__name__}"
-        )
+        raise ArgumentError(f"nn.to_config takes layers, losses, metrics and the like, got {type(record).__name__}")
     return _config(record, type(record).__name__)  # type: ignore[no-any-return]
 
 
@@ -238,9 +232,7 @@ def _config(value: Any, where: str) -> Any:
                 f"{name} cannot be stored: its class is not registered",
                 fix=f"put @nn.register above class {name}",
             )
-        fields = {
-            f.name: _config(getattr(value, f.name), f"{name}: {f.name}") for f in dataclasses.fields(value)
-        }  # type: ignore[arg-type]
+        fields = {f.name: _config(getattr(value, f.name), f"{name}: {f.name}") for f in dataclasses.fields(value)}  # type: ignore[arg-type]
         return {"class": f"{value.kind}.{name}", **fields}
     if isinstance(value, (tuple, list)):
         return [_config(v, where) for v in value]
@@ -280,24 +272,18 @@ def from_config(config: Mapping[str, Any]) -> Any:
         Dense(3, activation='relu')
     """
     if not isinstance(config, Mapping) or not isinstance(config.get("class"), str):
-        raise ArgumentError(
-            f"not a stored record: {config!r:.80}", fix='it must be a dict with the key "class"'
-        )
+        raise ArgumentError(f"not a stored record: {config!r:.80}", fix='it must be a dict with the key "class"')
     kind, _, name = config["class"].rpartition(".")
     target = _CLASSES.get(kind, {}).get(name)
     if target is None:
-        error = unknown_name(
-            "class", config["class"], [f"{k}.{n}" for k, table in _CLASSES.items() for n in table]
-        )
+        error = unknown_name("class", config["class"], [f"{k}.{n}" for k, table in _CLASSES.items() for n in table])
         error.fix = f"import the module that registers it first; or {error.fix}"
         raise error
     if kind == "functions":
         return target
     allowed = [f.name for f in dataclasses.fields(target)]
     if extra := sorted(set(config) - set(allowed) - {"class"}):
-        raise ArgumentError(
-            f"{config['class']} has no field {', '.join(extra)}", fix=f"its fields are {', '.join(allowed)}"
-        )
+        raise ArgumentError(f"{config['class']} has no field {', '.join(extra)}", fix=f"its fields are {', '.join(allowed)}")
     try:
         return target(**{k: _value(v) for k, v in config.items() if k != "class"})
     except TypeError as error:

@@ -108,9 +108,7 @@ class MinMaxNorm(Constraint):
     def __post_init__(self) -> None:
         number(self, "min_value", self.min_value, low=0)
         if number(self, "max_value", self.max_value, low=0) < self.min_value:
-            raise ArgumentError(
-                f"MinMaxNorm: min_value {self.min_value} lies above max_value {self.max_value}"
-            )
+            raise ArgumentError(f"MinMaxNorm: min_value {self.min_value} lies above max_value {self.max_value}")
         number(self, "rate", self.rate, low=0, high=1)
         self._set(axis=_axes(self.axis))
 

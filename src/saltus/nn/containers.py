@@ -152,9 +152,7 @@ class Parallel(Layer):
 
     Example:
         >>> from saltus import nn
-        >>> wide_and_deep = nn.Parallel(
-        ...     [nn.Dense(1), [nn.Dense(16, activation="relu"), nn.Dense(1)]], merge="add"
-        ... )
+        >>> wide_and_deep = nn.Parallel([nn.Dense(1), [nn.Dense(16, activation="relu"), nn.Dense(1)]], merge="add")
         >>> nn.describe(wide_and_deep, nn.Spec((1, 4))).output
         Spec(shape=(1, 1), dtype='float32')
     """
@@ -174,10 +172,7 @@ class Parallel(Layer):
         return len(self.branches) if self.merge == "none" else 1
 
     def call(self, scope: Scope, *inputs: Any) -> Any:
-        made = [
-            scope.run(branch, *inputs, name=branch.name or f"branch_{i}")
-            for i, branch in enumerate(self.branches)
-        ]
+        made = [scope.run(branch, *inputs, name=branch.name or f"branch_{i}") for i, branch in enumerate(self.branches)]
         if self.merge == "none":
             return tuple(made)
         return MERGES[self.merge].call(scope, *made)

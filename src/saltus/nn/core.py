@@ -201,9 +201,7 @@ class Reshape(Layer):
     def __post_init__(self) -> None:
         shape = (self.target_shape,) if isinstance(self.target_shape, int) else tuple(self.target_shape)
         if not all(isinstance(n, int) for n in shape) or any(n < -1 for n in shape) or shape.count(-1) > 1:
-            raise ArgumentError(
-                f"Reshape: target_shape must hold lengths, at most one of them -1, got {self.target_shape!r}"
-            )
+            raise ArgumentError(f"Reshape: target_shape must hold lengths, at most one of them -1, got {self.target_shape!r}")
         self._set(target_shape=shape)
 
     def call(self, scope: Scope, x: Any) -> Tensor:
@@ -232,9 +230,7 @@ class Permute(Layer):
     def __post_init__(self) -> None:
         self._set(dims=tuple(self.dims))
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
-            raise ArgumentError(
-                f"Permute: dims must be an order of 1 .. n, got {self.dims}", fix="e.g. (2, 1)"
-            )
+            raise ArgumentError(f"Permute: dims must be an order of 1 .. n, got {self.dims}", fix="e.g. (2, 1)")
 
     def call(self, scope: Scope, x: Any) -> Tensor:
         tensor = as_tensor(x)

@@ -142,16 +142,10 @@ class TableInput(Layer):
             widths = tuple(whole(self, "each of widths", n) for n in self.widths)
         else:
             widths = (whole(self, "widths", self.widths),) * len(counts)
-        names = (
-            tuple(f"category_{i}" for i in range(len(counts)))
-            if self.names is None
-            else tuple(map(str, self.names))
-        )
+        names = tuple(f"category_{i}" for i in range(len(counts))) if self.names is None else tuple(map(str, self.names))
         for what, values in (("widths", widths), ("names", names)):
             if len(values) != len(counts):
-                raise ArgumentError(
-                    f"TableInput: there are {len(counts)} cardinalities but {len(values)} {what}"
-                )
+                raise ArgumentError(f"TableInput: there are {len(counts)} cardinalities but {len(values)} {what}")
         if len(set(names)) != len(names):
             raise ArgumentError(f"TableInput: a name stands twice in {names}")
         self._set(cardinalities=counts, widths=widths, names=tuple(n.replace("/", "_") for n in names))
@@ -160,9 +154,7 @@ class TableInput(Layer):
     def call(self, scope: Scope, *inputs: Any) -> Tensor:
         numbers, categories = self._inputs([as_tensor(x) for x in inputs])
         made = [] if numbers is None else [scope.cast(numbers)]
-        for column, (count, width, name) in enumerate(
-            zip(self.cardinalities, self.widths, self.names, strict=True)
-        ):
+        for column, (count, width, name) in enumerate(zip(self.cardinalities, self.widths, self.names, strict=True)):
             table = scope.param(
                 name, (count, width), self.embeddings_initializer, regularizer=self.embeddings_regularizer,
                 constraint=self.embeddings_constraint,
@@ -176,9 +168,7 @@ class TableInput(Layer):
             only = given[0]
             given = [only] if not self.cardinalities else [None, only]  # type: ignore[list-item]
         if len(given) not in (1, 2):
-            raise ShapeError(
-                f"the inputs are numbers (N, F) and categories (N, C), got {len(given)} inputs", site=here()
-            )
+            raise ShapeError(f"the inputs are numbers (N, F) and categories (N, C), got {len(given)} inputs", site=here())
         numbers, categories = given[0], given[1] if len(given) == 2 else None
         for what, tensor in (("numbers", numbers), ("categories", categories)):
             if tensor is not None and tensor.ndim != 2:

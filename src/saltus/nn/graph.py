@@ -47,9 +47,7 @@ class InputLayer(Layer):
     def call(self, scope: Scope, x: Any) -> Tensor:
         tensor = as_tensor(x)
         lengths = tensor.shape[1:]
-        if tensor.ndim != len(self.shape) + 1 or any(
-            w not in (None, g) for w, g in zip(self.shape, lengths, strict=True)
-        ):
+        if tensor.ndim != len(self.shape) + 1 or any(w not in (None, g) for w, g in zip(self.shape, lengths, strict=True)):
             wanted = ", ".join(["N", *("any" if n is None else str(n) for n in self.shape)])
             raise ShapeError(
                 f"the input has the shape {tensor.shape}, expected ({wanted})", site=here(),
@@ -119,9 +117,7 @@ class Network(Layer, Declared):
     steps: Any = ()
 
     def __post_init__(self) -> None:
-        if any(isinstance(v, Symbol) for v in tree.leaves(self.inputs)) or any(
-            isinstance(v, Symbol) for v in tree.leaves(self.outputs)
-        ):
+        if any(isinstance(v, Symbol) for v in tree.leaves(self.inputs)) or any(isinstance(v, Symbol) for v in tree.leaves(self.outputs)):
             self._set(**_read(self.inputs, self.outputs))
 
     def specs(self) -> tuple[Spec, ...]:
@@ -162,13 +158,7 @@ class Network(Layer, Declared):
             after = users.get(made[number], [])
             if len(after) == 1:
                 layer = self.layers[self.steps[after[0]][0]]
-                found[number] = (
-                    layer.following
-                    if isinstance(layer, Activating)
-                    else found[after[0]]
-                    if layer.passes_on
-                    else None
-                )
+                found[number] = layer.following if isinstance(layer, Activating) else found[after[0]] if layer.passes_on else None
         return found
 
 
@@ -233,9 +223,7 @@ def _read(inputs: Any, outputs: Any) -> dict[str, Any]:
 
 def _symbol(value: Any) -> Symbol:
     if not isinstance(value, Symbol):
-        raise ArgumentError(
-            f"Network: outputs must be symbols made by layers, got {type(value).__name__}", site=here()
-        )
+        raise ArgumentError(f"Network: outputs must be symbols made by layers, got {type(value).__name__}", site=here())
     return value
 
 

@@ -132,9 +132,7 @@ class Constant(Initializer):
             return creation.full(shape, self.value, dtype=dtype)
         made = as_tensor(self.value).astype(dtype)
         if made.shape != tuple(shape):
-            raise ShapeError(
-                f"Constant: the values have the shape {made.shape}, the parameter {tuple(shape)}"
-            )
+            raise ShapeError(f"Constant: the values have the shape {made.shape}, the parameter {tuple(shape)}")
         return made
 
 
@@ -190,9 +188,7 @@ class TruncatedNormal(Initializer):
     seed: int | None = None
 
     def __call__(self, key: Any, shape: Shape, dtype: Any = "float32") -> Tensor:
-        return random.truncated_normal(
-            _stream(key, self.seed), shape, mean=self.mean, std=self.stddev, dtype=dtype
-        )
+        return random.truncated_normal(_stream(key, self.seed), shape, mean=self.mean, std=self.stddev, dtype=dtype)
 
 
 _CUT = 0.87962566103423978  # standard deviation of a standard normal number that is kept within 2

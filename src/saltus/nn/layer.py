@@ -66,9 +66,7 @@ class Layer(Record):
     """
 
     kind: ClassVar[str] = "layers"
-    passes_on: ClassVar[bool] = (
-        False  # for "auto" initializers: whether the activation after it counts for the layer before it
-    )
+    passes_on: ClassVar[bool] = False  # for "auto" initializers: whether the activation after it counts for the layer before it
     name: str | None = field(default=None, kw_only=True)
     trainable: bool = field(default=True, kw_only=True)
 

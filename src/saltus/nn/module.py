@@ -76,9 +76,7 @@ class Description:
         held = {p.path: p.constraint for p in self.parameters if p.constraint is not None and p.trainable}
         if not held:
             return params
-        values = [
-            held[path](v) if (path := tree.format_path(p)) in held else v for p, v in tree.paths(params)
-        ]
+        values = [held[path](v) if (path := tree.format_path(p)) in held else v for p, v in tree.paths(params)]
         return tree.unflatten(params, values)
 
     @property
@@ -100,9 +98,7 @@ def nested(flat: Mapping[Path, Any]) -> Any:
 
 def _flat(what: str, values: Any) -> dict[Path, Tensor]:
     if not isinstance(values, Mapping):
-        raise ArgumentError(
-            f"nn.apply: {what} must be the tree that nn.init made, got {type(values).__name__}"
-        )
+        raise ArgumentError(f"nn.apply: {what} must be the tree that nn.init made, got {type(values).__name__}")
     return {tuple(map(str, path)): as_tensor(v) for path, v in tree.paths(values)}
 
 
@@ -161,7 +157,7 @@ def init(network: Layer, *inputs: Any, key: Any, dtype: Any = "float32") -> Vari
     """
     run, _ = _making("nn.init", network, inputs, key, dtype)
     made = Variables(nested(run.params), nested(run.state))
-    if not captures.names:
+    if not captures.open:
         realise([v for v in tree.leaves(made)])
     return made
 
@@ -187,9 +183,7 @@ def describe(network: Layer, *inputs: Any, dtype: Any = "float32") -> Descriptio
     return Description(tuple(run.parameters.values()), state, tuple(run.layers), specs(output))
 
 
-def apply(
-    network: Layer, params: Any, state: Any, *inputs: Any, training: bool = False, key: Any = None
-) -> Applied:
+def apply(network: Layer, params: Any, state: Any, *inputs: Any, training: bool = False, key: Any = None) -> Applied:
     """Run a network.
 
     Args:

@@ -49,9 +49,7 @@ class Dropout(Layer):
     Example:
         >>> import saltus as sl
         >>> from saltus import nn
-        >>> out = nn.apply(
-        ...     nn.Dropout(0.5), {}, {}, sl.ones((1, 1000)), training=True, key=sl.random.key(0)
-        ... ).output
+        >>> out = nn.apply(nn.Dropout(0.5), {}, {}, sl.ones((1, 1000)), training=True, key=sl.random.key(0)).output
         >>> sorted(set(out[0].tolist()))
         [0.0, 2.0]
     """
@@ -79,9 +77,7 @@ class Dropout(Layer):
     def _mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         if self.noise_shape is None:
             return shape
-        if len(self.noise_shape) != len(shape) or any(
-            n not in (None, 1, d) for n, d in zip(self.noise_shape, shape, strict=True)
-        ):
+        if len(self.noise_shape) != len(shape) or any(n not in (None, 1, d) for n, d in zip(self.noise_shape, shape, strict=True)):
             raise ArgumentError(
                 f"noise_shape {self.noise_shape} does not fit the input's shape {shape}",
                 fix="use None or 1 for each axis",
@@ -113,9 +109,7 @@ class GaussianDropout(Layer):
         if not scope.training or not self.rate:
             return tensor
         spread = math.sqrt(self.rate / (1 - self.rate))
-        return tensor * random.normal(
-            _key(scope, self.seed), tensor.shape, mean=1.0, std=spread, dtype=tensor.dtype
-        )
+        return tensor * random.normal(_key(scope, self.seed), tensor.shape, mean=1.0, std=spread, dtype=tensor.dtype)
 
 
 @register
@@ -139,6 +133,4 @@ class GaussianNoise(Layer):
         tensor = scope.cast(x)
         if not scope.training or not self.stddev:
             return tensor
-        return tensor + random.normal(
-            _key(scope, self.seed), tensor.shape, std=self.stddev, dtype=tensor.dtype
-        )
+        return tensor + random.normal(_key(scope, self.seed), tensor.shape, std=self.stddev, dtype=tensor.dtype)

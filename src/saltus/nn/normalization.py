@@ -94,9 +94,7 @@ class BatchNormalization(Layer):
                 ("moving_mean", moving_mean, centre),
                 ("moving_variance", moving_variance, variance),
             ):
-                scope.set_state(
-                    name, before * self.momentum + stop_gradient(reshape(now, (width,))) * (1 - self.momentum)
-                )
+                scope.set_state(name, before * self.momentum + stop_gradient(reshape(now, (width,))) * (1 - self.momentum))
         else:
             offset, variance = x - reshape(moving_mean, shape), reshape(moving_variance, shape)
         factor = rsqrt(variance + self.epsilon)

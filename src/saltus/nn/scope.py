@@ -112,9 +112,7 @@ class Scope:
 
     __slots__ = ("_drawn", "_names", "_own", "_path", "_run", "_seen", "following", "layer", "trainable")
 
-    def __init__(
-        self, run: Run, path: Path, layer: Layer, *, trainable: bool = True, following: str | None = None
-    ) -> None:
+    def __init__(self, run: Run, path: Path, layer: Layer, *, trainable: bool = True, following: str | None = None) -> None:
         self._run, self._path, self.layer = run, path, layer
         self.trainable, self.following = trainable and layer.trainable, following
         self._begin()
@@ -172,14 +170,10 @@ class Scope:
         if run.making and value is None:
             value = run.params[path] = self._make(name, shape, initializer, wanted)
             changes = trainable and self.trainable
-            run.parameters[path] = Parameter(
-                "/".join(path), shape, wanted.name, changes, regularizer, constraint
-            )
+            run.parameters[path] = Parameter("/".join(path), shape, wanted.name, changes, regularizer, constraint)
             self._own += run.parameters[path].count
         if value is None:
-            inside = ["/".join(p) for p in run.params if p[: len(self._path)] == self._path] or [
-                "/".join(p) for p in run.params
-            ]
+            inside = ["/".join(p) for p in run.params if p[: len(self._path)] == self._path] or ["/".join(p) for p in run.params]
             raise ArgumentError(
                 f"there is no parameter {'/'.join(path)!r} among those given to nn.apply", site=here(),
                 fix=f"they were made for another network; there are: {', '.join(inside[:12]) or 'none'}",
@@ -200,14 +194,10 @@ class Scope:
             how = how.chosen(self.layer.following or self.following)
         value = as_tensor(how(self._run.fold("/".join((*self._path, name))), shape, dtype))
         if value.shape != shape:
-            raise ShapeError(
-                f"the initializer {how!r} made the shape {value.shape} for {name!r}, expected {shape}"
-            )
+            raise ShapeError(f"the initializer {how!r} made the shape {value.shape} for {name!r}, expected {shape}")
         return value if value.dtype is dtype else value.astype(dtype)
 
-    def state(
-        self, name: str, shape: Sequence[int], initializer: Any = "zeros", *, dtype: Any = None
-    ) -> Tensor:
+    def state(self, name: str, shape: Sequence[int], initializer: Any = "zeros", *, dtype: Any = None) -> Tensor:
         """A value that the layer changes itself with `set_state` while training: a moving average, a count.
 
         Args:
@@ -220,9 +210,7 @@ class Scope:
         self._fresh(name)
         value = run.state.get(path)
         if value is None and run.making:
-            value = run.state[path] = self._make(
-                name, shape, initializer, dt.as_dtype(dtype) if dtype is not None else run.dtype
-            )
+            value = run.state[path] = self._make(name, shape, initializer, dt.as_dtype(dtype) if dtype is not None else run.dtype)
         if value is None:
             raise ArgumentError(
                 f"there is no state {'/'.join(path)!r} among that given to nn.apply",
@@ -336,9 +324,7 @@ class Scope:
         try:
             made = self.layer.call(self, *inputs)
             if any(not isinstance(v, Tensor) for v in tree.leaves(made)) or made is None:
-                what = next(
-                    (type(v).__name__ for v in tree.leaves(made) if not isinstance(v, Tensor)), "None"
-                )
+                what = next((type(v).__name__ for v in tree.leaves(made) if not isinstance(v, Tensor)), "None")
                 raise DTypeError(
                     f"call returned {what}, expected a Tensor",
                     fix="return the result, computed with saltus functions",

@@ -123,11 +123,7 @@ class Loss(Record):
             return total
         if valid is None and (weight is None or self.reduction == "sum_over_batch_size"):
             return total * (1 / max(1, values.shape[0]))
-        counted = (
-            as_tensor(weight).astype(values.dtype)
-            if weight is not None and self.reduction == "mean"
-            else None
-        )
+        counted = as_tensor(weight).astype(values.dtype) if weight is not None and self.reduction == "mean" else None
         if valid is not None:
             counted = valid if counted is None else counted * valid
         count = sum(counted)

@@ -326,11 +326,7 @@ class BinaryFocalCrossentropy(BinaryCrossentropy):
         y = predictions(self.title, y_pred, self.from_logits, "sigmoid")
         p = y.probabilities
         lost = self._crossentropy(true, y) * pow(1.0 - (true * p + (1.0 - true) * (1.0 - p)), self.gamma)
-        return (
-            lost * (true * self.alpha + (1.0 - true) * (1 - self.alpha))
-            if self.apply_class_balancing
-            else lost
-        )
+        return lost * (true * self.alpha + (1.0 - true) * (1 - self.alpha)) if self.apply_class_balancing else lost
 
 
 def signed(y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -416,9 +412,7 @@ class Perceptron(Loss):
         wrong = (values != 0) & (values != 1)
         if wrong.any():
             row = np.argwhere(wrong)[0]
-            raise DataError(
-                f"{self.title}: targets must be 0 or 1, but that of row {row[0]} is {values[tuple(row)]}"
-            )
+            raise DataError(f"{self.title}: targets must be 0 or 1, but that of row {row[0]} is {values[tuple(row)]}")
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         wrong = pow(y_pred - like(y_true, y_pred), 2) * 0.5

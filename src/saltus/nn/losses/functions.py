@@ -22,13 +22,13 @@ def _function(record: type[Loss]) -> Callable[..., Tensor]:
         return record(**options)(y_true, y_pred)
 
     fields = list(inspect.signature(record).parameters.values())
-    options = [
-        f.replace(kind=inspect.Parameter.KEYWORD_ONLY) for f in fields if f.name not in ("reduction", "name")
-    ]
+    options = [f.replace(kind=inspect.Parameter.KEYWORD_ONLY) for f in fields if f.name not in ("reduction", "name")]
     given = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("y_true", "y_pred")]
     function.__name__ = function.__qualname__ = snake(record.__name__)
     function.__signature__ = inspect.Signature([*given, *options])  # type: ignore[attr-defined]
-    function.__doc__ = f"`{record.__name__}` as a function: the loss of each sample, shape (N,).\n\n{inspect.cleandoc(record.__doc__ or '')}"
+    function.__doc__ = (
+        f"`{record.__name__}` as a function: the loss of each sample, shape (N,).\n\n{inspect.cleandoc(record.__doc__ or '')}"
+    )
     FUNCTIONS[function] = record
     return function
 

@@ -100,9 +100,7 @@ def made_by(y_pred: Tensor, axis: int = -1) -> str:
     return "dense" if _is_dense(node) else ""
 
 
-def predictions(
-    title: str, y_pred: Tensor, from_logits: bool | None, link: Link, axis: int = -1
-) -> Predictions:
+def predictions(title: str, y_pred: Tensor, from_logits: bool | None, link: Link, axis: int = -1) -> Predictions:
     """Predictions, and their logits where they are known.
 
     Args:
@@ -130,20 +128,16 @@ def predictions(
             f"{title}: from_logits=True, but the predictions come from a {link}; they would go through it twice", site=here(),
             fix=f"leave the {link} out of the last layer, or leave from_logits out: the loss finds the logits itself",
         )  # fmt: skip
-    if from_logits or (from_logits is None and before is None and captures.names and _is_dense(node)):
+    if from_logits or (from_logits is None and before is None and captures.open and _is_dense(node)):
         return Predictions(y_pred, y_pred, link, axis)
-    if from_logits is None and before is None and not captures.names:
+    if from_logits is None and before is None and not captures.open:
         _in_range(title, y_pred)
     return Predictions(None if before is None else of_node(before), y_pred, link, axis)
 
 
 def _in_range(title: str, y_pred: Tensor) -> None:
     values = y_pred.numpy()
-    if (
-        values.size
-        and not (values.min() >= -1e-3 and values.max() <= 1 + 1e-3)
-        and not np.isnan(values).any()
-    ):
+    if values.size and not (values.min() >= -1e-3 and values.max() <= 1 + 1e-3) and not np.isnan(values).any():
         raise ArgumentError(
             f"{title}: predictions from {values.min():.4g} to {values.max():.4g} are no probabilities", site=here(),
             fix="if they are logits (a last layer without activation), say so: from_logits=True",

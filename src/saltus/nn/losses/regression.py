@@ -175,7 +175,5 @@ class CosineSimilarity(Loss):
 
 def cosine(a: Tensor, b: Tensor, axis: int) -> Tensor:
     """Cosine of the angle between vectors along an axis; 0 for a vector of zeros."""
-    scale = rsqrt(maximum(sum(square(a), axis=axis), 1e-12)) * rsqrt(
-        maximum(sum(square(b), axis=axis), 1e-12)
-    )
+    scale = rsqrt(maximum(sum(square(a), axis=axis), 1e-12)) * rsqrt(maximum(sum(square(b), axis=axis), 1e-12))
     return sum(a * b, axis=axis) * scale

@@ -121,9 +121,7 @@ class SparseCategoricalAccuracy(Averaged):
 
 def top(y_pred: Tensor, k: int) -> Tensor:
     """Places of the k largest scores of each row."""
-    _, places = parts(
-        OPS["top_k"](y_pred.node, k=min(k, y_pred.shape[-1]), axis=y_pred.ndim - 1, largest=True)
-    )
+    _, places = parts(OPS["top_k"](y_pred.node, k=min(k, y_pred.shape[-1]), axis=y_pred.ndim - 1, largest=True))
     return of_node(places)
 
 

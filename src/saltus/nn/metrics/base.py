@@ -56,9 +56,7 @@ class Metric(Record):
         Returns:
             A state of the same form.
         """
-        raise ArgumentError(
-            f"{type(self).__name__} has no method update(self, state, y_true, y_pred, weight)"
-        )
+        raise ArgumentError(f"{type(self).__name__} has no method update(self, state, y_true, y_pred, weight)")
 
     def result(self, state: Any) -> Tensor:
         """The metric over all batches so far."""
