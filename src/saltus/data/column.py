@@ -247,7 +247,7 @@ def _numbers(raw: RawColumn, plan: ColumnPlan) -> tuple[np.ndarray, np.ndarray]:
     if not len(left):
         return numbers, np.zeros(len(numbers), dtype=bool)
     texts = Dictionary.of(
-        pl.select(pl.when(raw.stripped.is_in(left.implode())).then(raw.stripped)).to_series()
+        pl.select(pl.when(raw.stripped.is_in(left.to_list())).then(raw.stripped)).to_series()
     )
     values, wrong = read_numbers(texts, rule)
     return np.where(texts.codes < 0, numbers, texts.take(values, np.nan)), texts.take(wrong, missing=False)
