@@ -14,7 +14,7 @@ from saltus.ir.node import placeholder
 ENGINES = ["reference"]
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=ENGINES, scope="session")
 def engine(request):
     """Runs a graph: engine(outputs, {input: array}) -> arrays."""
 
@@ -81,7 +81,7 @@ def _check(engine, outputs, env, *, what, order, tolerance, step) -> int:
     return len(wanted)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def check_gradient(engine):
     """check_gradient(outputs, {input: array}): vjps of a random combination of the outputs, against finite differences.
 

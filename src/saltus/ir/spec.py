@@ -1,6 +1,6 @@
 """What an op is: one frozen record that everything else is derived from.
 
-From a record come the NumPy reference and the XLA form (`eval`), the native code (`cpu`), the gradient (`vjp`),
+From a record come the NumPy reference and the XLA form (`eval`), native code (`cpu`), the gradient (`vjp`),
 the shape and type rules, and the tests (`samples`, `laws`). A new op is one record in one file under `ops/`.
 """
 

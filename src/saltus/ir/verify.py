@@ -1,4 +1,4 @@
-"""The grammar of graphs, checked between passes: what `make` promises, and what only a whole graph can break."""
+"""The grammar of graphs, checked between passes: what `make` promises, and what a whole graph can break."""
 
 from __future__ import annotations
 

@@ -127,7 +127,9 @@ def _sign_vjp(g: Node, o: Node, a: Node) -> tuple[Node | None]:
     if a.dtype.kind != "c":
         return (None,)
     along = o * convert(OPS["real"](conj(o) * g), a.dtype)
-    return ((g - along) / convert(no_zeros(abs(a)), a.dtype),)
+    size = abs(a)
+    share = where(OPS["equal"](size, zeros_like(size)), size, 1.0 / no_zeros(size))
+    return ((g - along) * convert(share, a.dtype),)
 
 
 sign: Op = elementwise(

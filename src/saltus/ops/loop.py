@@ -8,6 +8,8 @@ slice t of each ys.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,8 +19,8 @@ from saltus.base.dtypes import DType
 from saltus.base.errors import DTypeError, ShapeError
 from saltus.ir.differentiate import backward
 from saltus.ir.evaluate import evaluate
-from saltus.ir.node import Body, Node, full, parts, placeholder, substitute, topological
-from saltus.ir.spec import Kind, Op, Shape, define
+from saltus.ir.node import Body, Node, constant_value, full, parts, placeholder, substitute, topological
+from saltus.ir.spec import OPS, Kind, Op, Shape, define
 from saltus.ops._namespace import companion, is_numpy
 
 
@@ -69,64 +71,98 @@ def _eval(
     return (*state, *results)
 
 
+def _products(gradient: Node, constant: set[Node]) -> list[tuple[Node, Node]] | None:
+    """The pairs (a, b) with gradient = sum of a^T b, where it has this form and no a or b is the same in all steps."""
+    if gradient.op.name == "add":
+        left, right = (_products(s, constant) for s in gradient.src)
+        return None if left is None or right is None else left + right
+    fits = (
+        gradient.op.name == "matmul"
+        and len(gradient.shape) == 2
+        and gradient.attr("ta")
+        and not gradient.attr("tb")
+    )
+    if not fits or any(s in constant for s in gradient.src):
+        return None
+    return [(gradient.src[0], gradient.src[1])]
+
+
+def _unknown(node: Node) -> Node:
+    return placeholder(node.shape, node.dtype)
+
+
 def _vjp(
     g: Any, out: Any, *src: Node, body: Body, length: int, carry: int, xs: int, reverse: bool
 ) -> list[Node | None]:
-    """One forward scan that keeps each step's carry, then one scan in the other direction that differentiates the body."""
+    """One forward scan that keeps each step's carry, then one scan in the other direction that differentiates the body.
+
+    The gradient of a matrix that every step multiplies by is a sum of products over the steps: the factors are
+    kept and multiplied once, after the loop, as one product of longer matrices.
+    """
     wrt = [i for i, p in enumerate(body.inputs) if p.dtype.is_inexact]
     kept = Body(body.inputs, (*body.outputs, *body.inputs[:carry]))
     made = parts(scan(*src, body=kept, length=length, carry=carry, xs=xs, reverse=reverse))
-    carries = made[len(body.outputs) :]
-    live_out = [i for i, o in enumerate(body.outputs) if o.dtype.is_inexact]
-    states = [i for i in live_out if i < carry]
-    sums = [i for i in wrt if i >= carry + xs]
-    slices = [i for i in wrt if carry <= i < carry + xs]
+    states = [i for i, o in enumerate(body.outputs[:carry]) if o.dtype.is_inexact]
+    # a stacked result without a cotangent is left out: adding its zeros in each step would not be free
+    stacked = [
+        i for i in range(carry, len(body.outputs)) if g[i].dtype.is_inexact and constant_value(g[i]) != 0
+    ]
 
-    g_state = [placeholder(body.outputs[i].shape, body.outputs[i].dtype) for i in states]
-    g_sums = [placeholder(body.inputs[i].shape, body.inputs[i].dtype) for i in sums]
-    g_ys = [placeholder(body.outputs[i].shape, body.outputs[i].dtype) for i in live_out if i >= carry]
-    found = backward([body.outputs[i] for i in live_out], [*g_state, *g_ys], [body.inputs[i] for i in wrt])
-    by = {
-        i: f if f is not None else full(body.inputs[i].shape, 0, body.inputs[i].dtype)
-        for i, f in zip(wrt, found, strict=True)
-    }
-    step = Body(
-        (
-            *g_state,
-            *g_sums,
-            *body.inputs[:carry],
-            *body.inputs[carry : carry + xs],
-            *g_ys,
-            *body.inputs[carry + xs :],
-        ),
-        (
-            *[by[i] for i in states],
-            *[s + by[i] for s, i in zip(g_sums, sums, strict=True)],
-            *[by[i] for i in slices],
-        ),
-    )
-    operands = (
-        *[g[i] for i in states],
-        *[full(src[i].shape, 0, src[i].dtype) for i in sums],
-        *carries,
-        *src[carry : carry + xs],
-        *[g[i] for i in live_out if i >= carry],
-        *src[carry + xs :],
-    )
+    g_state, g_stacked = ([_unknown(body.outputs[i]) for i in group] for group in (states, stacked))
+    roots = [body.outputs[i] for i in states + stacked]
+    found = backward(roots, [*g_state, *g_stacked], [body.inputs[i] for i in wrt])
+    by = {i: f for i, f in zip(wrt, found, strict=True) if f is not None}
+    for i in states:
+        by.setdefault(i, full(body.inputs[i].shape, 0, body.inputs[i].dtype))
+
+    # what the backward loop reads step by step, as (parameter, array)
+    reads = list(zip(body.inputs[:carry], made[len(body.outputs) :], strict=True))
+    reads += zip(body.inputs[carry : carry + xs], src[carry : carry + xs], strict=True)
+    reads += zip(g_stacked, [g[i] for i in stacked], strict=True)
+    slices = [i for i in by if carry <= i < carry + xs]
+    constants = [i for i in by if i >= carry + xs]
+    products = {i: _products(by[i], set(body.inputs[carry + xs :])) for i in constants}
+    sums = [i for i in constants if products[i] is None]
+    whole = dict(reads)
+    factors = [n for pairs in products.values() for pair in pairs or () for n in pair]
+    extra = [n for n in dict.fromkeys(factors) if n not in whole]
+
+    g_sums = [_unknown(body.inputs[i]) for i in sums]
     back = parts(
         scan(
-            *operands,
-            body=step,
+            *[g[i] for i in states],
+            *[full(src[i].shape, 0, src[i].dtype) for i in sums],
+            *[array for _, array in reads],
+            *src[carry + xs :],
+            body=Body(
+                (*g_state, *g_sums, *[parameter for parameter, _ in reads], *body.inputs[carry + xs :]),
+                (
+                    *[by[i] for i in states],
+                    *[s + by[i] for s, i in zip(g_sums, sums, strict=True)],
+                    *[by[i] for i in slices],
+                    *extra,
+                ),
+            ),
             length=length,
             carry=len(states) + len(sums),
-            xs=carry + xs + len(g_ys),
+            xs=len(reads),
             reverse=not reverse,
         )
     )
     result: list[Node | None] = [None] * len(src)
-    for i, node in zip((*states, *sums, *slices), back, strict=True):
+    for i, node in zip((*states, *sums, *slices), back, strict=False):
         result[i] = node
+    whole.update(zip(extra, back[len(back) - len(extra) :], strict=True))
+    for i, pairs in products.items():
+        if pairs is not None:
+            result[i] = functools.reduce(operator.add, [_over_steps(whole[a], whole[b]) for a, b in pairs])
     return result
+
+
+def _over_steps(a: Node, b: Node) -> Node:
+    """The sum over steps t of a_t^T b_t."""
+    rows, columns = (OPS["reshape"](x, shape=(x.shape[0] * x.shape[1], x.shape[2])) for x in (a, b))
+    return OPS["matmul"](rows, columns, ta=True, tb=False)
 
 
 scan: Op = define(
