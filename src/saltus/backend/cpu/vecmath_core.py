@@ -162,9 +162,7 @@ def whole_to_float(b: Emitter, bits: Value, kind: Layout, offset: int = 0) -> Va
     return plus(b, b.bitcast(b.or_(bits, b.like(exponent, bits)), kind.float_), -float(unit + offset))
 
 
-def where_rare(
-    b: Emitter, condition: Value, rare: Callable[[], Sequence[Value]], usual: Sequence[Value]
-) -> list[Value]:
+def where_rare(b: Emitter, condition: Value, rare: Callable[[], Sequence[Value]], usual: Sequence[Value]) -> list[Value]:
     """The values of `rare()` in the lanes where the condition holds, the usual ones elsewhere.
 
     The one branch of this family: the code of `rare` is skipped when no lane needs it, with the same results.

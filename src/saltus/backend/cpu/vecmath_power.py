@@ -201,9 +201,7 @@ def fmod(b: Emitter, x: Value, y: Value) -> Value:
     a, d = b.abs(x), b.abs(y)
     quotient = b.div(a, d)
     rest = b.fma(b.trunc(quotient), b.neg(d), a)
-    rest = b.select(
-        b.less(rest, zero), b.add(rest, d), rest
-    )  # the quotient had been rounded up to a whole number
+    rest = b.select(b.less(rest, zero), b.add(rest, d), rest)  # the quotient had been rounded up to a whole number
     proper = b.and_(b.less(a, inf), b.greater(d, zero))
     long = b.and_(b.greater_equal(quotient, b.like(2.0**52, x)), proper)
 

@@ -214,9 +214,7 @@ def digamma(b: Emitter, x: Value) -> Value:
     y = b.select(negative, b.sub(one, x), x)
     small, large = b.less(y, one), b.greater(y, b.like(4.0, x))
     inverse = b.div(one, y)
-    series = b.mul(
-        inverse, b.fma(inverse, polynomial(b, b.mul(inverse, inverse), _DIGAMMA_SERIES), b.like(0.5, x))
-    )
+    series = b.mul(inverse, b.fma(inverse, polynomial(b, b.mul(inverse, inverse), _DIGAMMA_SERIES), b.like(0.5, x)))
     t = b.select(small, y, b.sub(y, one))
     high, low = _DIGAMMA_ROOT
     distance = plus(b, plus(b, t, 1.0 - high), -low)
