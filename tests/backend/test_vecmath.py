@@ -365,13 +365,12 @@ def test_the_gamma_functions_at_their_poles(float_type):
 
 
 @pytest.mark.parametrize("float_type", FLOATS)
-@pytest.mark.parametrize(
-    ("name", "library"), [("lgamma", scipy.special.gammaln), ("digamma", scipy.special.digamma)]
-)
-def test_the_gamma_functions_below_zero(name, library, float_type):
+@pytest.mark.parametrize("name", ["lgamma", "digamma"])
+def test_the_gamma_functions_below_zero(name, float_type):
+    """Here they are differences: the error is small against the larger term."""
     x = np.random.default_rng(3).uniform(-30, 0, 20_000).astype(float_type)
-    got, want = run(name, x), library(x.astype(np.float64))
-    size = np.maximum(np.abs(want), np.abs(library(1 - x.astype(np.float64))))
+    got, want = run(name, x), library(name, x.astype(np.float64))
+    size = np.maximum(np.abs(want), np.abs(library(name, 1 - x.astype(np.float64))))
     pole = np.abs(x / (x - np.round(x))) + 1  # SciPy's sin(πx) loses digits next to the poles
     assert np.max(np.abs(got - want) / size / pole) < 30 * np.finfo(float_type).eps
 
