@@ -121,9 +121,7 @@ def test_typed_dates_are_read_as_they_are():
 
 
 def test_a_zoned_column_is_converted_to_utc():
-    series = pl.Series(
-        "x", [datetime.datetime(2020, 7, 1, 12), datetime.datetime(2020, 1, 1, 12)]
-    ).dt.replace_time_zone("Europe/Berlin")
+    series = pl.Series("x", [datetime.datetime(2020, 7, 1, 12), datetime.datetime(2020, 1, 1, 12)]).dt.replace_time_zone("Europe/Berlin")
     _, parsed = inspect(read_table({"x": series}), {}, Reading())
     assert [str(time)[:16] for time in parsed["x"].values] == ["2020-07-01T10:00", "2020-01-01T11:00"]
 
@@ -151,10 +149,7 @@ _FORMATS = [
     )
 )
 def test_any_date_comes_back_from_any_format(pairs):
-    dates = [
-        moment.replace(microsecond=0, **({} if "%H" in form else {"hour": 0, "minute": 0, "second": 0}))
-        for moment, form in pairs
-    ]
+    dates = [moment.replace(microsecond=0, **({} if "%H" in form else {"hour": 0, "minute": 0, "second": 0})) for moment, form in pairs]
     _, column = read(
         "2000-01-01",
         "1999-12-31 10:00",

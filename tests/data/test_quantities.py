@@ -84,9 +84,7 @@ def test_doubtful_commas_are_settled_by_the_column_then_the_table_then_the_user(
     assert "doubtful mark" in changes("1,200", "3,400")
     assert values("1,200", "3,400", decimal=",") == [1.2, 3.4]
     assert "doubtful mark" not in changes("1,200", "3,400", decimal=",")
-    _, parsed = inspect(
-        read_table({"a": ["1,5", "2,25"], "b": ["1.200", "12.000"], "c": ["1,200", "2,000"]}), {}, Reading()
-    )
+    _, parsed = inspect(read_table({"a": ["1,5", "2,25"], "b": ["1.200", "12.000"], "c": ["1,200", "2,000"]}), {}, Reading())
     assert parsed["b"].values.tolist() == [1200, 12000]  # column a says that this table writes decimal commas
     assert parsed["c"].values.tolist() == [1.2, 2.0]
 

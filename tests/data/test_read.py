@@ -146,9 +146,7 @@ def test_parquet_arrow_and_json_keep_their_types(tmp_path):
 
 
 def test_nested_json_becomes_columns_and_mixed_types_become_text(tmp_path):
-    path = written(
-        tmp_path, '{"a": {"b": 1, "c": [2, 3]}, "m": 1}\n{"a": {"b": 4, "c": []}, "m": "x"}\n', "t.jsonl"
-    )
+    path = written(tmp_path, '{"a": {"b": 1, "c": [2, 3]}, "m": 1}\n{"a": {"b": 4, "c": []}, "m": "x"}\n', "t.jsonl")
     assert cells(read_table(path)) == {"a.b": [1, 4], "a.c": ["2 3", ""], "m": ["1", "x"]}
 
 

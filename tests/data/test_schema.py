@@ -80,10 +80,7 @@ def test_spellings_of_one_category_are_one_and_said():
     assert change.count == 2
     assert set(change.examples) == {"'male' -> 'Male'", "'MALE' -> 'Male'"}
     assert any(c.action == "spaces" and c.count == 2 for c in schema.changes)
-    assert (
-        words(["New  York", "new york", "e\u0301te\u0301", "été"])
-        == ["New  York".replace("  ", " ")] * 2 + ["été"] * 2
-    )
+    assert words(["New  York", "new york", "e\u0301te\u0301", "été"]) == ["New  York".replace("  ", " ")] * 2 + ["été"] * 2
 
 
 def test_short_codes_that_differ_in_case_only_are_kept_apart_and_said():
@@ -93,9 +90,7 @@ def test_short_codes_that_differ_in_case_only_are_kept_apart_and_said():
     assert words(["a"] * 50 + ["A", "b"]) == ["a"] * 51 + ["b"]  # one slip among fifty
 
 
-@pytest.mark.parametrize(
-    "word", ["?", "NA", "n/a", "null", "-", "--", "", "  ", "NaN", "#N/A", "(missing)", None]
-)
+@pytest.mark.parametrize("word", ["?", "NA", "n/a", "null", "-", "--", "", "  ", "NaN", "#N/A", "(missing)", None])
 def test_words_for_no_value_are_missing(word):
     assert words(["red", word, "blue", "red"]) == ["red", None, "blue", "red"]
 
@@ -108,9 +103,7 @@ def test_words_that_look_like_no_value_and_are_one_are_kept():
 
 
 def test_the_user_can_name_more_words_for_no_value():
-    _, parsed = inspect(
-        read_table({"x": ["1", "2", "not asked", "3"]}), {}, Reading(missing=frozenset({"not asked"}))
-    )
+    _, parsed = inspect(read_table({"x": ["1", "2", "not asked", "3"]}), {}, Reading(missing=frozenset({"not asked"})))
     assert parsed["x"].plan.kind == "number"
     assert np.isnan(parsed["x"].values[2])
 
@@ -133,9 +126,7 @@ def test_the_user_can_name_more_words_for_no_value():
 def test_booleans_in_any_spelling_are_zero_and_one(cells):
     _, parsed = column(cells)
     assert parsed.plan.kind == "boolean"
-    expected = [
-        str(cell).lower()[:2] in ("ye", "y", "tr", "t", "1", "1.", "on") for cell in cells if cell is not None
-    ]
+    expected = [str(cell).lower()[:2] in ("ye", "y", "tr", "t", "1", "1.", "on") for cell in cells if cell is not None]
     assert parsed.values[~parsed.missing].tolist() == expected
 
 

@@ -157,9 +157,7 @@ def test_the_training_rows_alone_decide():
 
 def test_missing_numbers_get_the_median_and_a_mark():
     encoder = TableEncoder()
-    table = encoder.fit_transform(
-        {"x": [1.0, None, 3.0, 11.0], "z": [0.5, 0.1, 0.7, 0.2]}, overrides={"x": "none"}
-    )
+    table = encoder.fit_transform({"x": [1.0, None, 3.0, 11.0], "z": [0.5, 0.1, 0.7, 0.2]}, overrides={"x": "none"})
     assert table.number_names == ("x", "x (missing)", "z")
     assert table.numbers[:, 0].tolist() == [1, 3, 3, 11]
     assert table.numbers[:, 1].tolist() == [0, 1, 0, 0]
@@ -197,16 +195,12 @@ def test_rare_categories_share_the_code_of_unseen_ones_and_are_said():
 
 def test_many_equally_rare_categories_are_not_all_lost():
     cells = [f"city {i % 3000}" for i in range(30_000)]
-    encoder = TableEncoder(drop_duplicates=False).fit(
-        {"c": cells, "x": np.arange(30_000) % 7}, overrides={"c": "category"}
-    )
+    encoder = TableEncoder(drop_duplicates=False).fit({"c": cells, "x": np.arange(30_000) % 7}, overrides={"c": "category"})
     assert len(encoder.encoders[0].labels) >= 2700
 
 
 def test_dates_are_expanded_into_what_varies():
-    table = TableEncoder().fit_transform(
-        {"d": ["2020-01-01", "2021-07-15", "2021-12-31", None], "t": ["01:00", "13:30", "23:00", "07:45"]}
-    )
+    table = TableEncoder().fit_transform({"d": ["2020-01-01", "2021-07-15", "2021-12-31", None], "t": ["01:00", "13:30", "23:00", "07:45"]})
     assert table.number_names == (
         "d: elapsed",
         "d: year",
@@ -272,9 +266,7 @@ def test_columns_that_repeat_another_in_any_form_are_dropped_and_said():
     assert "'level'" in why["degree"]
     assert "another unit" in why["inch"]
     assert why["cm_again"] == "the same values as 'cm'"
-    encoder.transform(
-        {"level": [1, 2], "cm": [170.0, 180.0], "noise": [0.0, 0.0]}
-    )  # dropped columns may lack
+    encoder.transform({"level": [1, 2], "cm": [170.0, 180.0], "noise": [0.0, 0.0]})  # dropped columns may lack
 
 
 def test_a_column_that_tells_the_target_is_pointed_out():
@@ -288,16 +280,12 @@ def test_missing_columns_are_refused_by_name_and_extra_ones_ignored_and_said():
     encoder = TableEncoder().fit(random_table(50), "y")
     rows = {key: value[:5] for key, value in random_table(50).items()}
     lacking = {("B" if key == "b" else key): value for key, value in rows.items() if key != "c"}
-    with pytest.raises(
-        DataError, match=r"2 columns of the training data are missing: 'b', 'c'; those there: 'a', 'B'"
-    ) as caught:
+    with pytest.raises(DataError, match=r"2 columns of the training data are missing: 'b', 'c'; those there: 'a', 'B'") as caught:
         encoder.transform(lacking)
     assert "'B' for 'b'" in str(caught.value.fix)
     noted = encoder.transform({**rows, "more": [1] * 5})
     assert [str(note) for note in noted.notes] == ["1 column unknown from training ignored ('more')"]
-    same(
-        noted, encoder.transform({key: rows[key] for key in reversed(rows)})
-    )  # the order of columns does not matter
+    same(noted, encoder.transform({key: rows[key] for key in reversed(rows)}))  # the order of columns does not matter
 
 
 def test_cells_of_another_kind_are_refused_with_row_and_value(tmp_path):
@@ -526,7 +514,5 @@ def test_importing_the_data_package_does_not_load_polars():
     import saltus.data
 
     source = saltus.data.__path__[0].rsplit("/saltus/", 1)[0]
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": source}, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": source}, check=True)
     assert done.stdout.strip() == "False"

@@ -29,9 +29,7 @@ def test_similar_codes_share_letter_groups():
 
 
 def test_the_hash_never_changes():
-    assert hash_words(pl.Series(["cat", "naïve", ""])).tolist() == [
-        int(h) for h in _reference(["cat", "naïve", ""])
-    ]
+    assert hash_words(pl.Series(["cat", "naïve", ""])).tolist() == [int(h) for h in _reference(["cat", "naïve", ""])]
     rows, hashes = gram_tokens(pl.Series(["ab"]))
     assert rows.tolist() == [0, 0]
     assert hashes.tolist() == _reference(["\x02ab", "ab\x03"])

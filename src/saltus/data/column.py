@@ -73,14 +73,8 @@ class ColumnPlan:
 
     def to_config(self) -> dict[str, Any]:
         """The plan as a plain dict."""
-        rule = (
-            None
-            if self.rule is None
-            else {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.rule).items()}
-        )
-        fields = {
-            name: getattr(self, name) for name in ("name", "kind", "missing", "distinct", "example", "reason")
-        }
+        rule = None if self.rule is None else {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.rule).items()}
+        fields = {name: getattr(self, name) for name in ("name", "kind", "missing", "distinct", "example", "reason")}
         return {**fields, "rule": rule}
 
     @classmethod
@@ -112,13 +106,7 @@ class ParsedColumn:
     def missing(self) -> np.ndarray:
         """bool (N,): the rows without a value."""
         kind = self.values.dtype.kind
-        return (
-            np.isnan(self.values)
-            if kind == "f"
-            else np.isnat(self.values)
-            if kind == "M"
-            else self.values < 0
-        )
+        return np.isnan(self.values) if kind == "f" else np.isnat(self.values) if kind == "M" else self.values < 0
 
     def take(self, rows: np.ndarray) -> ParsedColumn:
         """The same column with only these rows."""
@@ -164,11 +152,7 @@ class RawColumn:
         if self.series.dtype.is_float():
             whole = (self.series == self.series.floor()) & (self.series.abs() < 2**53)
             frame = pl.DataFrame({"x": self.series, "whole": whole})
-            text = (
-                pl.when("whole")
-                .then(pl.col("x").cast(pl.Int64, strict=False).cast(pl.String))
-                .otherwise(pl.col("x").cast(pl.String))
-            )
+            text = pl.when("whole").then(pl.col("x").cast(pl.Int64, strict=False).cast(pl.String)).otherwise(pl.col("x").cast(pl.String))
             return frame.select(pl.when(pl.col("x").is_finite()).then(text)).to_series().alias(self.name)
         return self.series.cast(pl.String)
 
@@ -246,9 +230,7 @@ def _numbers(raw: RawColumn, plan: ColumnPlan) -> tuple[np.ndarray, np.ndarray]:
     numbers, left = raw.plain
     if not len(left):
         return numbers, np.zeros(len(numbers), dtype=bool)
-    texts = Dictionary.of(
-        pl.select(pl.when(raw.stripped.is_in(left.to_list())).then(raw.stripped)).to_series()
-    )
+    texts = Dictionary.of(pl.select(pl.when(raw.stripped.is_in(left.to_list())).then(raw.stripped)).to_series())
     values, wrong = read_numbers(texts, rule)
     return np.where(texts.codes < 0, numbers, texts.take(values, np.nan)), texts.take(wrong, missing=False)
 
@@ -284,14 +266,10 @@ def _refusal(raw: RawColumn, plan: ColumnPlan, rows: np.ndarray, table: str) -> 
     first = int(rows[0])
     more = ""
     if len(rows) > 1:
-        others = ", ".join(
-            f"row {int(row) + 1:,}: {shorten(raw.series[int(row)], 30)!r}" for row in rows[1:3]
-        )
+        others = ", ".join(f"row {int(row) + 1:,}: {shorten(raw.series[int(row)], 30)!r}" for row in rows[1:3])
         more = f" ({counted(len(rows) - 1, 'more cell')} like it: {others}{', ...' if len(rows) > 3 else ''})"
     found = f"{shorten(raw.series[first])!r} is not {KINDS[plan.kind]}"
     what = f"{where}column {plan.name!r}, row {first + 1:,}: {found}{more}"
     like = f" such as {plan.example!r}" if plan.example else ""
-    fix = (
-        f"the column holds {plan.kind}s{like}; correct the cell, or leave it blank if the value is not known"
-    )
+    fix = f"the column holds {plan.kind}s{like}; correct the cell, or leave it blank if the value is not known"
     return DataError(what, fix=fix.replace("categorys", "categories"))

@@ -107,12 +107,7 @@ def _clock(frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     hour, minute, second = (_integers(frame, name, 0) for name in ("hour", "minute", "second"))
     fraction = ("0." + frame["fraction"].fill_null("0")).cast(pl.Float64).to_numpy()
     half = frame["half"].fill_null("").str.slice(0, 1).str.to_lowercase().to_numpy()
-    valid = (
-        (hour <= np.where(half == "", 24, 12))
-        & (minute < 60)
-        & (second < 61)
-        & ((hour < 24) | (minute + second == 0))
-    )
+    valid = (hour <= np.where(half == "", 24, 12)) & (minute < 60) & (second < 61) & ((hour < 24) | (minute + second == 0))
     hour = np.where(half == "", hour, hour % 12 + np.where(half == "p", 12, 0))
     zone = frame["zone"].fill_null("")
     parts = zone.str.extract_groups(r"^(?P<sign>[-+])(?P<h>[0-9]{2}):?(?P<m>[0-9]{2})?$").struct.unnest()
@@ -127,9 +122,7 @@ def _calendar(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarra
     """datetime64[us] of each (year, month, day), NaT where the calendar has no such day."""
     months = (year - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (month - 1)
     days = months.astype("datetime64[D]") + (day - 1)
-    valid = (
-        (month >= 1) & (month <= 12) & (day >= 1) & (days.astype("datetime64[M]") == months) & (year >= 1000)
-    )
+    valid = (month >= 1) & (month <= 12) & (day >= 1) & (days.astype("datetime64[M]") == months) & (year >= 1000)
     times: np.ndarray = days.astype("datetime64[us]")
     times[~valid] = NOT_A_TIME
     return times
@@ -152,11 +145,7 @@ def _read(words: pl.Series, *, day_first: bool, clock: bool) -> _Reading:
         if found.any():
             frame, places = frame.filter(found), left[found]
             micros, valid, zoned = _clock(frame)
-            times = (
-                np.zeros(len(places), "datetime64[us]")
-                if clock
-                else _date(frame, places, result, day_first=day_first)
-            )
+            times = np.zeros(len(places), "datetime64[us]") if clock else _date(frame, places, result, day_first=day_first)
             times = times + micros.astype("timedelta64[us]")
             times[~valid] = NOT_A_TIME
             result.times[places], result.shape[places], result.zoned[places] = times, number, zoned
@@ -176,19 +165,13 @@ def _date(frame: pl.DataFrame, places: np.ndarray, result: _Reading, *, day_firs
         open_order = (order == 0) & (first != second)
         result.order[places], result.open_order[places] = order, open_order & (mark != ".")
         result.slash[places] = open_order & (mark == "/")
-        leading_day = np.where(
-            order == 0, day_first | (mark == "."), order > 0
-        )  # dotted dates are day first everywhere
+        leading_day = np.where(order == 0, day_first | (mark == "."), order > 0)  # dotted dates are day first everywhere
         month, day = np.where(leading_day, second, first), np.where(leading_day, first, second)
     else:
         month, day = _integers(frame, "month", 1), _integers(frame, "day", 1)
         if "word" in frame.columns:
             names = frame["word"].str.to_lowercase()
-            month = (
-                names.replace_strict(list(MONTHS), list(MONTHS.values()), default=0, return_dtype=pl.Int64)
-                .fill_null(0)
-                .to_numpy()
-            )
+            month = names.replace_strict(list(MONTHS), list(MONTHS.values()), default=0, return_dtype=pl.Int64).fill_null(0).to_numpy()
         if "quarter" in frame.columns:
             month = _integers(frame, "quarter", 1) * 3 - 2
     return _calendar(year, month, day)

@@ -77,16 +77,12 @@ def decode(data: bytes, name: str, encoding: str | None = None) -> tuple[bytes, 
             raise UnicodeDecodeError(*("utf-8", data, zero, zero + 1, "a zero byte"))
         text = data.decode(found)
     except LookupError:
-        raise DataError(
-            f"{name}: there is no encoding named {encoding!r}", fix="try 'utf-8', 'cp1252' or 'utf-16'"
-        ) from None
+        raise DataError(f"{name}: there is no encoding named {encoding!r}", fix="try 'utf-8', 'cp1252' or 'utf-16'") from None
     except UnicodeDecodeError as error:
         row = data.count(b"\n", 0, error.start) + 1
         where = f"byte {error.start:,} (line {row:,}) is 0x{data[error.start]:02x}"
         tried = f"is not {encoding}" if encoding else "is in no encoding that saltus can tell from its bytes"
-        raise DataError(
-            f"{name} {tried}: {where}", fix="pass encoding=... with the encoding the file was saved in"
-        ) from None
+        raise DataError(f"{name} {tried}: {where}", fix="pass encoding=... with the encoding the file was saved in") from None
     plain = data if found == "utf-8" else text.encode("utf-8")
     if b"\n" not in plain and b"\r" in plain:
         plain = plain.replace(b"\r", b"\n")
@@ -122,9 +118,7 @@ def sniff(data: bytes, *, delimiter: str | None = None, header: bool | None = No
 
 
 def _rows(text: str, delimiter: str, quote: str) -> Iterable[list[str]]:
-    return csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote, skipinitialspace=True
-    )
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote, skipinitialspace=True)
 
 
 def _is_number(cell: str) -> bool:
@@ -145,11 +139,7 @@ def _has_header(rows: list[list[str]]) -> bool:
     if not numeric or not all(_is_number(first[i]) for i in numeric):
         return True
     years = [first[i].strip() for i in numeric]
-    return (
-        len(years) > 1
-        and all(y.isdigit() and 1800 <= int(y) <= 2200 for y in years)
-        and years == sorted(set(years))
-    )
+    return len(years) > 1 and all(y.isdigit() and 1800 <= int(y) <= 2200 for y in years) and years == sorted(set(years))
 
 
 def _odd_widths(data: bytes, dialect: Dialect, width: int) -> bool:
@@ -207,9 +197,7 @@ def _refuse_ragged(data: bytes, dialect: Dialect, name: str, width: int) -> None
                 shown = shown or (number, reader.line_num, cells)
                 wrong.append(len(cells))
     except csv.Error as error:
-        raise DataError(
-            f"{name}, near line {reader.line_num:,}: {error}", fix="is a quote mark opened and never closed?"
-        ) from None
+        raise DataError(f"{name}, near line {reader.line_num:,}: {error}", fix="is a quote mark opened and never closed?") from None
     if shown is None:
         return
     row, line, cells = shown
@@ -222,15 +210,12 @@ def _refuse_ragged(data: bytes, dialect: Dialect, name: str, width: int) -> None
     elif set(wrong) == {width + 1} and 1 < len(wrong) == number - dialect.header:
         fix = "every row has one field more than the header: give the unnamed column a name"
     elif len(wrong) > number // 2 and len(set(wrong)) == 1:
-        fix = (
-            f"most rows have {wrong[0]} fields: does the header lack names, or the table start further down?"
-        )
+        fix = f"most rows have {wrong[0]} fields: does the header lack names, or the table start further down?"
     elif len(wrong) > number // 2:
         fix = f"is {mark} the delimiter? pass delimiter=..."
     also = f"; {counted(len(wrong) - 1, 'more row')} like it" if len(wrong) > 1 else ""
     raise DataError(
-        f"{name}, row {row:,} (line {line:,}): {counted(len(cells), 'field')}, "
-        f"expected {width} ({start!r}){also}",
+        f"{name}, row {row:,} (line {line:,}): {counted(len(cells), 'field')}, expected {width} ({start!r}){also}",
         fix=fix,
     )
 
@@ -288,11 +273,7 @@ def read_delimited(
     if len(names) > 1:  # in a single column a blank line is a missing value
         blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
         if blank.any():
-            notes.append(
-                Change(
-                    "", "blank rows", int(blank.sum()), f"{counted(int(blank.sum()), 'blank row')} left out"
-                )
-            )
+            notes.append(Change("", "blank rows", int(blank.sum()), f"{counted(int(blank.sum()), 'blank row')} left out"))
             frame = frame.filter(~blank)
     return frame, [*notes, *changes]
 

@@ -59,9 +59,7 @@ class Dictionary:
         merged = Dictionary.of(words)
         return Dictionary(merged.words, np.append(merged.codes, np.int32(-1))[self.codes])
 
-    def examples(
-        self, chosen: np.ndarray, after: Callable[[int], str] | None = None, limit: int = 3
-    ) -> tuple[str, ...]:
+    def examples(self, chosen: np.ndarray, after: Callable[[int], str] | None = None, limit: int = 3) -> tuple[str, ...]:
         """Up to `limit` of the words marked in `chosen` (D,), the most frequent first, with what each became.
 
         Args:
@@ -71,9 +69,7 @@ class Dictionary:
         """
         places = np.flatnonzero(chosen)
         best = places[np.argsort(-self.counts[places], kind="stable")[:limit]].tolist()
-        words = [
-            repr(word if len(word) <= 40 else word[:37] + "...") for word in self.words.gather(best).to_list()
-        ]
+        words = [repr(word if len(word) <= 40 else word[:37] + "...") for word in self.words.gather(best).to_list()]
         return tuple(f"{w} -> {after(i)}" if after else w for w, i in zip(words, best, strict=True))
 
     def rows(self, chosen: np.ndarray) -> np.ndarray:

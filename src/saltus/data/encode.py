@@ -77,9 +77,7 @@ class NumberEncoder:
     varies: bool = True
 
     @classmethod
-    def fit(
-        cls, column: ParsedColumn, options: EncodeOptions, scaler: str
-    ) -> tuple[NumberEncoder, list[Change]]:
+    def fit(cls, column: ParsedColumn, options: EncodeOptions, scaler: str) -> tuple[NumberEncoder, list[Change]]:
         known = column.values[~column.missing]
         fill = float(np.median(known)) if len(known) else 0.0
         if column.plan.kind == "boolean":
@@ -150,9 +148,7 @@ class CategoryEncoder:
         return self.plan.rule if isinstance(self.plan.rule, CategoryRule) else CategoryRule()
 
     @classmethod
-    def fit(
-        cls, column: ParsedColumn, options: EncodeOptions, scaler: str
-    ) -> tuple[CategoryEncoder, list[Change]]:
+    def fit(cls, column: ParsedColumn, options: EncodeOptions, scaler: str) -> tuple[CategoryEncoder, list[Change]]:
         assert column.words is not None  # categories are read into words
         counts = np.bincount(column.values[column.values >= 0], minlength=len(column.words))
         order = np.lexsort((np.arange(len(counts)), -counts))
@@ -222,9 +218,7 @@ class DateEncoder:
     indicator: bool
 
     @classmethod
-    def fit(
-        cls, column: ParsedColumn, options: EncodeOptions, scaler: str
-    ) -> tuple[DateEncoder, list[Change]]:
+    def fit(cls, column: ParsedColumn, options: EncodeOptions, scaler: str) -> tuple[DateEncoder, list[Change]]:
         known = column.values[~column.missing].view(np.int64)
         origin = int(known.min()) if len(known) else 0
         fill = int(np.sort(known)[len(known) // 2]) if len(known) else 0
@@ -233,17 +227,9 @@ class DateEncoder:
         timed = bool((known % _DAY).any())
         wanted = [part for part in values if (timed if part.startswith("hour") else not clock)]
         parts = tuple(part for part in wanted if len(known) and float(np.ptp(values[part])) > 1e-9)
-        scalers = {
-            part: Scaler.fit(values[part], scaler or "standard")
-            for part in parts
-            if part in ("elapsed", "year", "hour")
-        }
+        scalers = {part: Scaler.fit(values[part], scaler or "standard") for part in parts if part in ("elapsed", "year", "hour")}
         indicator = len(known) < len(column.values)
-        changes = (
-            [Change(column.plan.name, "expanded", len(parts), f"expanded into {', '.join(parts)}")]
-            if parts
-            else []
-        )
+        changes = [Change(column.plan.name, "expanded", len(parts), f"expanded into {', '.join(parts)}")] if parts else []
         return cls(column.plan, origin, fill, parts, scalers, indicator), changes
 
     def encode(self, column: ParsedColumn) -> Features:
@@ -256,20 +242,14 @@ class DateEncoder:
                     _CALENDAR[part] + 1,
                 )
             else:
-                scaled = (
-                    self.scalers[part].apply(values[part])
-                    if part in self.scalers
-                    else np.where(gone, 0.0, values[part])
-                )
+                scaled = self.scalers[part].apply(values[part]) if part in self.scalers else np.where(gone, 0.0, values[part])
                 features.numbers[f"{name}: {part}"] = scaled
         if self.indicator:
             features.numbers[f"{name} (missing)"] = gone
         return features
 
     def treatment(self) -> str:
-        return f"expanded into {', '.join(self.parts) or 'nothing'}" + (
-            ", missing marked" if self.indicator else ""
-        )
+        return f"expanded into {', '.join(self.parts) or 'nothing'}" + (", missing marked" if self.indicator else "")
 
     def to_config(self) -> dict[str, Any]:
         return {
@@ -329,9 +309,7 @@ class TextEncoder:
     indicator: bool
 
     @classmethod
-    def fit(
-        cls, column: ParsedColumn, options: EncodeOptions, scaler: str
-    ) -> tuple[TextEncoder, list[Change]]:
+    def fit(cls, column: ParsedColumn, options: EncodeOptions, scaler: str) -> tuple[TextEncoder, list[Change]]:
         assert column.words is not None
         spaces = column.words.str.count_matches(r"\s+").mean()
         grams = 1.0 + (float(spaces) if isinstance(spaces, int | float) else 0.0) < _WORDS_FOR_WORDS
@@ -351,9 +329,7 @@ class TextEncoder:
         return Features(numbers)
 
     def treatment(self) -> str:
-        return f"{'letter groups' if self.grams else 'words'} hashed into {self.width}" + (
-            ", missing marked" if self.indicator else ""
-        )
+        return f"{'letter groups' if self.grams else 'words'} hashed into {self.width}" + (", missing marked" if self.indicator else "")
 
     def to_config(self) -> dict[str, Any]:
         return {
@@ -374,9 +350,7 @@ _ENCODERS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def fit_encoder(
-    column: ParsedColumn, options: EncodeOptions, scaler: str = ""
-) -> tuple[Encoder, list[Change]]:
+def fit_encoder(column: ParsedColumn, options: EncodeOptions, scaler: str = "") -> tuple[Encoder, list[Change]]:
     """Fit the encoder of a column's kind to its training rows; `scaler` names a rescaling, "" chooses one."""
     made: tuple[Encoder, list[Change]] = _ENCODERS[column.plan.kind].fit(column, options, scaler)
     return made

@@ -183,11 +183,7 @@ SCALERS: dict[str, _Method] = {
 
 def _sample(values: np.ndarray) -> np.ndarray:
     """At most _SAMPLE of the values, evenly spread over the column."""
-    return (
-        values
-        if len(values) <= _SAMPLE
-        else values[np.linspace(0, len(values) - 1, _SAMPLE).astype(np.int64)]
-    )
+    return values if len(values) <= _SAMPLE else values[np.linspace(0, len(values) - 1, _SAMPLE).astype(np.int64)]
 
 
 def _skew(values: np.ndarray) -> float:

@@ -101,9 +101,7 @@ class WrittenNumbers:
         self.plain = words.cast(pl.Float64, strict=False).is_not_null().to_numpy()
         unit = pieces["unit"].to_numpy()
         behind = np.array([CURRENCIES.get(u, "") for u in unit], dtype=object)
-        self.currency = np.where(
-            behind != "", behind, [CURRENCIES.get(c, "") for c in pieces["currency"].to_list()]
-        )
+        self.currency = np.where(behind != "", behind, [CURRENCIES.get(c, "") for c in pieces["currency"].to_list()])
         self.unit = np.where(behind != "", "", unit)
 
     def _flag(self, name: str) -> np.ndarray:
@@ -145,9 +143,7 @@ def _scale(rule: NumberRule, unit: str) -> tuple[float, float] | None:
     return converter(rule.family, unit, rule.unit)
 
 
-def read_numbers(
-    dictionary: Dictionary, rule: NumberRule, written: WrittenNumbers | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def read_numbers(dictionary: Dictionary, rule: NumberRule, written: WrittenNumbers | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Read the distinct texts of a column.
 
     Args:
@@ -227,9 +223,7 @@ def learn_numbers(
         return None, []
     rule = NumberRule(mark, family, unit, bare, strays)
     settled = bool(decimal) or bool(points) != bool(commas)
-    return rule, _changes(
-        name, dictionary, written, good, rule, mixed=bool(points and commas), settled=settled
-    )
+    return rule, _changes(name, dictionary, written, good, rule, mixed=bool(points and commas), settled=settled)
 
 
 def _unit_of(written: WrittenNumbers, rows: np.ndarray, good: np.ndarray) -> tuple[str | None, str, str]:
@@ -276,9 +270,7 @@ def _changes(name: str, dictionary: Dictionary, written: WrittenNumbers, good: n
     target = f"converted to {rule.unit}" if rule.unit else "multiplied out"
     bare = good & (written.unit == "") & (rule.bare != rule.unit or rule.family not in ("", "multiplier"))
     taken = "fractions, times 100 in %" if rule.bare == FRACTION else rule.bare
-    thousands = (
-        "COUNT with one comma before three digits read as thousands; decimal=',' reads them as decimals"
-    )
+    thousands = "COUNT with one comma before three digits read as thousands; decimal=',' reads them as decimals"
     points = "COUNT with a decimal comma beside decimal points unified"
     return [
         *change("number format", restyled, "COUNT written as text read as numbers"),

@@ -100,18 +100,14 @@ def read_table(
         ("header", header),
     ):
         if value is not None:
-            raise ArgumentError(
-                f"{option}={value!r} is for files, and the table comes from memory", fix=f"leave {option} out"
-            )
+            raise ArgumentError(f"{option}={value!r} is for files, and the table comes from memory", fix=f"leave {option} out")
     frame, name = _from_memory(source)
     if not frame.width:
         raise DataError(f"{name} has no columns", fix="give at least one column and one row")
     return Table(_flat(frame), name)
 
 
-def _read_file(
-    path: Path, *, format: str | None, delimiter: str | None, encoding: str | None, header: bool | None
-) -> Table:
+def _read_file(path: Path, *, format: str | None, delimiter: str | None, encoding: str | None, header: bool | None) -> Table:
     if path.is_dir():
         raise DataError(
             f"{path} is a folder, expected a table in one file",
@@ -136,19 +132,13 @@ def _read_file(
         data = path.read_bytes()
         data = _PACKED[packed](data) if packed else data
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise DataError(
-            f"{path} cannot be read: {error}", fix="is the file complete, and may you read it?"
-        ) from error
+        raise DataError(f"{path} cannot be read: {error}", fix="is the file complete, and may you read it?") from error
     if not data:
-        raise DataError(
-            f"{path} is empty (0 bytes)", fix="a table needs a line of column names and at least one row"
-        )
+        raise DataError(f"{path} is empty (0 bytes)", fix="a table needs a line of column names and at least one row")
     notes: list[Change] = []
     try:
         if kind == "csv":
-            frame, notes = read_delimited(
-                data, str(path), delimiter=delimiter, encoding=encoding, header=header
-            )
+            frame, notes = read_delimited(data, str(path), delimiter=delimiter, encoding=encoding, header=header)
         elif kind in ("json", "jsonl"):
             frame = _read_json(data, str(path), lines=kind == "jsonl")
         else:
@@ -172,19 +162,13 @@ def _missing_file(path: Path) -> DataError:
         return DataError(f"{path} does not exist, nor does its folder {folder}", fix="check the path")
     names = sorted(entry.name for entry in folder.iterdir())
     close = nearest(path.name, names) or [name for name in names if Path(name).suffix.lower() in _FORMATS][:5]
-    fix = (
-        f"did you mean {' or '.join(repr(str(folder / name)) for name in close)}?"
-        if close
-        else f"{folder} holds no table"
-    )
+    fix = f"did you mean {' or '.join(repr(str(folder / name)) for name in close)}?" if close else f"{folder} holds no table"
     return DataError(f"{path} does not exist", fix=fix)
 
 
 def _read_arrow(data: bytes) -> pl.DataFrame:
     # a file starts with its magic word; anything else is Arrow's stream form
-    return (
-        pl.read_ipc(io.BytesIO(data)) if data.startswith(b"ARROW1") else pl.read_ipc_stream(io.BytesIO(data))
-    )
+    return pl.read_ipc(io.BytesIO(data)) if data.startswith(b"ARROW1") else pl.read_ipc_stream(io.BytesIO(data))
 
 
 def _read_json(data: bytes, name: str, *, lines: bool) -> pl.DataFrame:
@@ -208,9 +192,7 @@ def _read_json(data: bytes, name: str, *, lines: bool) -> pl.DataFrame:
                     rows.append(json.loads(line))
                 except json.JSONDecodeError as error:
                     place = f"{name}, line {number:,}, column {error.colno}"
-                    raise DataError(
-                        f"{place}: {error.msg} ({shorten(line, 60)!r})", fix="each line is one JSON object"
-                    ) from None
+                    raise DataError(f"{place}: {error.msg} ({shorten(line, 60)!r})", fix="each line is one JSON object") from None
         return _from_rows(rows, name)
 
 
@@ -247,17 +229,10 @@ def _from_pandas(frame: Any) -> pl.DataFrame:
         if column.dtype.kind in "iufb" and isinstance(column.dtype, np.dtype):
             columns[name] = column.to_numpy()
         elif column.dtype.kind == "M":
-            utc = (
-                column.dt.tz_convert("UTC").dt.tz_localize(None)
-                if getattr(column.dtype, "tz", None)
-                else column
-            )
+            utc = column.dt.tz_convert("UTC").dt.tz_localize(None) if getattr(column.dtype, "tz", None) else column
             columns[name] = utc.to_numpy("datetime64[us]")
         else:  # text, objects, categories, and numbers with pandas' own missing value
-            columns[name] = [
-                None if gone else value
-                for value, gone in zip(column.tolist(), column.isna().tolist(), strict=True)
-            ]
+            columns[name] = [None if gone else value for value, gone in zip(column.tolist(), column.isna().tolist(), strict=True)]
     return _from_columns(columns)
 
 
@@ -288,9 +263,7 @@ def _series(name: str, values: Any) -> pl.Series:
         return values.alias(name)
     array = values if isinstance(values, np.ndarray) else None
     if array is not None and array.ndim != 1:
-        raise DataError(
-            f"column {name!r} has the shape {array.shape}, expected (N,)", fix="give one value a row"
-        )
+        raise DataError(f"column {name!r} has the shape {array.shape}, expected (N,)", fix="give one value a row")
     if array is not None and array.dtype.kind in "iufb":
         return pl.Series(name, array.astype(np.float32) if array.dtype == np.float16 else array)
     if array is not None and array.dtype.kind == "M":
@@ -300,10 +273,7 @@ def _series(name: str, values: Any) -> pl.Series:
             f"column {name!r} is {shorten(repr(values))}, expected one value a row",
             fix=f"give {name!r}: [{values!r}]",
         )
-    cells = [
-        None if value is None or value != value else value
-        for value in (array.tolist() if array is not None else values)
-    ]
+    cells = [None if value is None or value != value else value for value in (array.tolist() if array is not None else values)]
     kinds = {type(value) for value in cells if value is not None}
     if kinds and all(issubclass(kind, int | float | np.number) and kind is not bool for kind in kinds):
         whole = all(issubclass(kind, int | np.integer) for kind in kinds)

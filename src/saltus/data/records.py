@@ -81,8 +81,5 @@ def aligned(rows: Sequence[dict[str, Any]], columns: Iterable[str] | None = None
     keys = list(columns or rows[0])
     cells = [keys, *([shorten(row[key], 100) for key in keys] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(keys))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    ]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])

@@ -99,9 +99,7 @@ def repeated_columns(columns: list[ParsedColumn]) -> dict[str, str]:
             for early in group[:i]:
                 if early.plan.name not in found and late.plan.name not in found:
                     found.update(_compare(early, late))
-    numbers = [
-        c for c in columns if c.plan.kind == "number" and c.plan.distinct > 2 and c.plan.name not in found
-    ]
+    numbers = [c for c in columns if c.plan.kind == "number" and c.plan.distinct > 2 and c.plan.name not in found]
     return found | _linear(numbers[:_CORRELATION_COLUMNS])
 
 
@@ -129,9 +127,7 @@ def _linear(numbers: list[ParsedColumn]) -> dict[str, str]:
     sample = np.linspace(0, rows - 1, min(rows, _CORRELATION_ROWS)).astype(np.int64)
     table = np.stack([column.values[sample] for column in numbers])
     known = ~np.isnan(table)
-    mean = np.where(known, table, 0.0).sum(axis=1, keepdims=True) / np.maximum(
-        known.sum(axis=1, keepdims=True), 1
-    )
+    mean = np.where(known, table, 0.0).sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
     centred = np.where(known, table - mean, 0.0)
     centred /= np.maximum(np.abs(centred).max(axis=1, keepdims=True), np.finfo(float).tiny)
     centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), np.finfo(float).tiny)
@@ -139,11 +135,7 @@ def _linear(numbers: list[ParsedColumn]) -> dict[str, str]:
     found: dict[str, str] = {}
     for i, j in zip(*np.nonzero(np.triu(correlation > 1.0 - 1e-9, 1)), strict=True):
         early, late = numbers[i], numbers[j]
-        if (
-            early.plan.name in found
-            or late.plan.name in found
-            or not np.array_equal(early.missing, late.missing)
-        ):
+        if early.plan.name in found or late.plan.name in found or not np.array_equal(early.missing, late.missing):
             continue
         x, y = early.values[~early.missing], late.values[~late.missing]
         if len(x) < 3 or early.plan.distinct < 3:

@@ -147,10 +147,7 @@ class Schema:
         ]
 
     def __str__(self) -> str:
-        rows = [
-            {**record, "missing": f"{record['missing']:.1%}", "distinct": f"{record['distinct']:,}"}
-            for record in self.records()
-        ]
+        rows = [{**record, "missing": f"{record['missing']:.1%}", "distinct": f"{record['distinct']:,}"} for record in self.records()]
         return "\n".join([aligned(rows), *(f"- {change}" for change in self.changes)])
 
 
@@ -178,9 +175,7 @@ class _Finding:
     override: Override
     changes: list[Change] = field(default_factory=list)
 
-    def learnt(
-        self, kind: str, rule: Rule | None = None, changes: Sequence[Change] = (), reason: str = ""
-    ) -> ColumnPlan:
+    def learnt(self, kind: str, rule: Rule | None = None, changes: Sequence[Change] = (), reason: str = "") -> ColumnPlan:
         self.changes += changes
         return ColumnPlan(self.raw.name, kind, rule, reason=reason)
 
@@ -224,8 +219,7 @@ def inspect(
         if name not in frame.columns:
             raise unknown_name("column in overrides", name, frame.columns)
     findings = {
-        name: _Finding(RawColumn(frame[name], reading.missing), Override.of(name, overrides.get(name, {})))
-        for name in frame.columns
+        name: _Finding(RawColumn(frame[name], reading.missing), Override.of(name, overrides.get(name, {}))) for name in frame.columns
     }
     if not reading.decimal:
         reading = replace(reading, decimal=_decimal_of_table(findings.values()))
@@ -262,15 +256,13 @@ def _looks_like_figures(present: Dictionary) -> bool:
 
 
 def _decimal_of_table(findings: Any) -> str:
-    """ "," where some column can only be read with a decimal comma and none only with a point, else ""."""
+    """A comma where some column can only be read with a decimal comma, and none only with a point; else nothing."""
     points = commas = 0
     for finding in findings:
         raw = finding.raw
         if raw.is_text and not finding.override.kind.startswith("text"):
             if not len(raw.plain[1]):
-                points += int(
-                    raw.stripped.str.contains(r"^-?(?:[0-9]{4,}|0)?\.[0-9]|\.(?:[0-9]{1,2}|[0-9]{4,})$").sum()
-                )
+                points += int(raw.stripped.str.contains(r"^-?(?:[0-9]{4,}|0)?\.[0-9]|\.(?:[0-9]{1,2}|[0-9]{4,})$").sum())
             elif _looks_like_figures(raw.present):
                 point, comma = decimal_evidence(raw.present, raw.written)
                 points, commas = points + point, commas + comma
@@ -407,12 +399,7 @@ def _is_counter(plan: ColumnPlan, values: np.ndarray) -> bool:
         return False
     low, high = float(known.min()), float(known.max())
     named = _ID_NAME.match(plan.name) is not None
-    return named or (
-        len(known) >= _COUNTER_ROWS
-        and plan.missing == 0
-        and 0 <= low <= 0.05 * len(known)
-        and high - low <= 1.7 * len(known)
-    )
+    return named or (len(known) >= _COUNTER_ROWS and plan.missing == 0 and 0 <= low <= 0.05 * len(known) and high - low <= 1.7 * len(known))
 
 
 def _padded(raw: RawColumn) -> int:
@@ -442,9 +429,7 @@ def _cell_changes(raw: RawColumn, plan: ColumnPlan, column: ParsedColumn, readin
     if texts.height:
         count = int(texts["count"].sum())
         shown = tuple(repr(word) for word in texts[raw.name].head(3).to_list())
-        changes.append(
-            Change(plan.name, "missing", count, f"{counted(count, 'value')} taken as missing", shown)
-        )
+        changes.append(Change(plan.name, "missing", count, f"{counted(count, 'value')} taken as missing", shown))
     if kept:
         changes.append(
             Change(

@@ -109,8 +109,7 @@ def read_booleans(words: pl.Series) -> np.ndarray:
     """
     lower, number = words.str.to_lowercase(), words.cast(pl.Float64, strict=False)
     yes, no = (
-        (lower.is_in(list(spellings)) | (number == value).fill_null(False)).to_numpy()
-        for spellings, value in ((TRUE, 1.0), (FALSE, 0.0))
+        (lower.is_in(list(spellings)) | (number == value).fill_null(False)).to_numpy() for spellings, value in ((TRUE, 1.0), (FALSE, 0.0))
     )
     return np.where(yes, 1.0, np.where(no, 0.0, np.nan))
 
@@ -149,15 +148,11 @@ def merge_spellings(dictionary: Dictionary, rule: CategoryRule) -> Dictionary:
         return Dictionary(tidy, dictionary.codes)
     frame = pl.DataFrame({"key": keys, "label": tidy, "rows": dictionary.counts})
     return dictionary.renamed(
-        frame.select(
-            pl.col("label").sort_by("rows", descending=True, maintain_order=True).first().over("key")
-        )["label"]
+        frame.select(pl.col("label").sort_by("rows", descending=True, maintain_order=True).first().over("key"))["label"]
     )
 
 
-def learn_categories(
-    name: str, dictionary: Dictionary, kept: tuple[str, ...] = ()
-) -> tuple[CategoryRule, list[Change]]:
+def learn_categories(name: str, dictionary: Dictionary, kept: tuple[str, ...] = ()) -> tuple[CategoryRule, list[Change]]:
     """Find out whether letter case tells the categories of a column apart.
 
     Codes of one or two letters keep their case where both spellings are common: "a" and "A" may be two
@@ -188,16 +183,12 @@ def learn_categories(
         return CategoryRule(keep_case=True, kept=kept), [Change(name, "case kept", len(codes), text, words)]
     merged = merge_spellings(dictionary, folded)
     labels = merged.words.gather(_label_of(dictionary, merged)).to_list()
-    other = np.array(
-        [word != label for word, label in zip(dictionary.words.to_list(), labels, strict=True)], dtype=bool
-    )
+    other = np.array([word != label for word, label in zip(dictionary.words.to_list(), labels, strict=True)], dtype=bool)
     count = int(dictionary.counts[other].sum())
     if not count:
         return folded, []
     text = f"{counted(count, 'value')} in other spellings of the same category (letter case, spaces) unified"
-    return folded, [
-        Change(name, "spelling", count, text, dictionary.examples(other, lambda i: repr(labels[i])))
-    ]
+    return folded, [Change(name, "spelling", count, text, dictionary.examples(other, lambda i: repr(labels[i])))]
 
 
 def _label_of(dictionary: Dictionary, merged: Dictionary) -> np.ndarray:

@@ -9,9 +9,7 @@ import numpy as np
 from saltus.base.errors import ArgumentError
 
 
-def split_rows(
-    rows: Any, share: float = 0.2, *, seed: int = 0, stratify: bool | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def split_rows(rows: Any, share: float = 0.2, *, seed: int = 0, stratify: bool | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Draw the held-out rows at random, with the same share of every class.
 
     Args:
@@ -33,15 +31,11 @@ def split_rows(
         (80, 20, 4)
     """
     if not 0.0 < share < 1.0:
-        raise ArgumentError(
-            f"share is {share!r}, expected a number between 0 and 1", fix="0.2 holds out a fifth of the rows"
-        )
+        raise ArgumentError(f"share is {share!r}, expected a number between 0 and 1", fix="0.2 holds out a fifth of the rows")
     labels = None if isinstance(rows, int | np.integer) else _codes(rows, stratify=stratify)
     count = int(rows) if isinstance(rows, int | np.integer) else len(rows)
     if stratify and labels is None:
-        raise ArgumentError(
-            "stratify=True needs the targets", fix="pass the targets in place of the number of rows"
-        )
+        raise ArgumentError("stratify=True needs the targets", fix="pass the targets in place of the number of rows")
     if count < 2:
         raise ArgumentError(f"{count} rows cannot be split into two parts", fix="give at least two rows")
     order = np.random.Generator(np.random.Philox(seed)).permutation(count)
@@ -66,9 +60,7 @@ def _codes(targets: Any, *, stratify: bool | None) -> np.ndarray | None:
         return None
     values = np.asarray(targets.to_numpy() if hasattr(targets, "to_numpy") else targets)
     if values.ndim != 1:
-        raise ArgumentError(
-            f"targets have the shape {values.shape}, expected (N,)", fix="pass one target a row"
-        )
+        raise ArgumentError(f"targets have the shape {values.shape}, expected (N,)", fix="pass one target a row")
     if values.dtype.kind == "O":
         values = values.astype(str)
     distinct, codes = np.unique(values, return_inverse=True)

@@ -75,9 +75,7 @@ class TableReport:
         return [change.to_config() for change in self.changes]
 
     def __str__(self) -> str:
-        rows = [
-            {**c, "missing": f"{c['missing']:.1%}", "distinct": f"{c['distinct']:,}"} for c in self.columns
-        ]
+        rows = [{**c, "missing": f"{c['missing']:.1%}", "distinct": f"{c['distinct']:,}"} for c in self.columns]
         return "\n".join([aligned(rows), *(f"- {change}" for change in self.changes)])
 
 
@@ -218,9 +216,7 @@ class TableEncoder:
         labels = plan.of_column(parsed[plan.name])[0] if plan is not None else None
         return _stack(features, labels, rows, self.changes)
 
-    def _training_rows(
-        self, parsed: dict[str, ParsedColumn], target: TargetPlan | None, changes: list[Change]
-    ) -> np.ndarray:
+    def _training_rows(self, parsed: dict[str, ParsedColumn], target: TargetPlan | None, changes: list[Change]) -> np.ndarray:
         """The rows to learn from: those with a target, each once."""
         keep = np.ones(len(next(iter(parsed.values())).values), dtype=bool)
         if target is not None:
@@ -275,9 +271,7 @@ class TableEncoder:
         self._need_fitted()
         table = _with_rows(source)
         wanted = [encoder.plan.name for encoder in self.encoders]
-        with_target = self.target is not None and (
-            target or (target is None and self.target.name in table.frame.columns)
-        )
+        with_target = self.target is not None and (target or (target is None and self.target.name in table.frame.columns))
         if target and self.target is None:
             raise ArgumentError("this encoder was fitted without a target", fix="leave target out")
         if with_target and self.target is not None:
@@ -287,9 +281,7 @@ class TableEncoder:
         rows, labels = np.arange(table.frame.height), None
         frame = table.frame
         if with_target and self.target is not None:
-            labels, gone = self.target.encode(
-                RawColumn(frame[self.target.name], self.reading.missing), table.name
-            )
+            labels, gone = self.target.encode(RawColumn(frame[self.target.name], self.reading.missing), table.name)
             if gone.any():
                 rows = np.flatnonzero(~gone)
                 count = int(gone.sum())
@@ -304,9 +296,7 @@ class TableEncoder:
                 labels = labels[rows]
         features = []
         for encoder in self.encoders:
-            column = parse(
-                RawColumn(frame[encoder.plan.name], self.reading.missing), encoder.plan, table.name
-            )
+            column = parse(RawColumn(frame[encoder.plan.name], self.reading.missing), encoder.plan, table.name)
             notes += _notes_on_cells(encoder, column)
             features.append(encoder.encode(column.take(rows) if len(rows) < frame.height else column))
         return _stack(features, labels, rows, tuple(notes))
@@ -350,14 +340,9 @@ class TableEncoder:
         """What each column was taken for and what was done to it; print it, or take its records."""
         self._need_fitted()
         how = {encoder.plan.name: (encoder.plan, encoder.treatment()) for encoder in self.encoders}
-        how |= {
-            plan.name: (plan, f"dropped: {plan.reason}" if plan.kind in USED else treatment(plan))
-            for plan in self.dropped
-        }
+        how |= {plan.name: (plan, f"dropped: {plan.reason}" if plan.kind in USED else treatment(plan)) for plan in self.dropped}
         if self.target is not None:
-            kind = (
-                f"target, {len(self.target.labels)} classes" if self.target.labels else "target, standardised"
-            )
+            kind = f"target, {len(self.target.labels)} classes" if self.target.labels else "target, standardised"
             how[self.target.name] = (self.target.plan, kind)
         columns = tuple(
             {
@@ -413,9 +398,7 @@ class TableEncoder:
             made.target = TargetPlan.from_config(config["target"]) if config["target"] else None
             made.changes = tuple(Change.from_config(change) for change in config["changes"])
         except (KeyError, TypeError, AttributeError) as error:
-            raise ModelFileError(
-                f"the table encoder's configuration is damaged: {error!r}", fix="save the model again"
-            ) from error
+            raise ModelFileError(f"the table encoder's configuration is damaged: {error!r}", fix="save the model again") from error
         made.fitted = True
         return made
 
@@ -423,16 +406,12 @@ class TableEncoder:
 
     def _need_fitted(self) -> None:
         if not self.fitted:
-            raise ArgumentError(
-                "the table encoder has not seen training rows yet", fix="call fit(frame, target) first"
-            )
+            raise ArgumentError("the table encoder has not seen training rows yet", fix="call fit(frame, target) first")
 
     def _need_target(self) -> TargetPlan:
         self._need_fitted()
         if self.target is None:
-            raise ArgumentError(
-                "this encoder was fitted without a target", fix="fit(frame, target) names one"
-            )
+            raise ArgumentError("this encoder was fitted without a target", fix="fit(frame, target) names one")
         return self.target
 
     def _need_columns(self, table: Table, wanted: list[str]) -> None:
@@ -446,9 +425,7 @@ class TableEncoder:
         raise DataError(
             f"{table.name}: {counted(len(lacking), 'column')} of the training data {verb} missing: "
             f"{', '.join(map(repr, lacking))}; those there: {', '.join(map(repr, there))}",
-            fix=f"is it {', '.join(hints)}? rename it"
-            if hints
-            else "add the column; blank cells are allowed",
+            fix=f"is it {', '.join(hints)}? rename it" if hints else "add the column; blank cells are allowed",
         )
 
     def _notes_on_columns(self, table: Table) -> list[Change]:
@@ -484,11 +461,7 @@ def _notes_on_cells(encoder: Encoder, column: ParsedColumn) -> list[Change]:
     name, notes = encoder.plan.name, []
     gone = int(column.missing.sum())
     if gone and encoder.plan.missing == 0.0:
-        notes.append(
-            Change(
-                name, "missing", gone, f"{counted(gone, 'value')} missing, where the training rows had none"
-            )
-        )
+        notes.append(Change(name, "missing", gone, f"{counted(gone, 'value')} missing, where the training rows had none"))
     if column.words is not None and encoder.plan.kind == "category":
         codes = encoder.encode(column).categories[name][0]
         unseen = (codes == 0) & ~column.missing
@@ -506,15 +479,11 @@ def _notes_on_cells(encoder: Encoder, column: ParsedColumn) -> list[Change]:
     return notes
 
 
-def _stack(
-    features: list[Features], target: np.ndarray | None, rows: np.ndarray, notes: tuple[Change, ...]
-) -> EncodedTable:
+def _stack(features: list[Features], target: np.ndarray | None, rows: np.ndarray, notes: tuple[Change, ...]) -> EncodedTable:
     numbers = [(name, array) for feature in features for name, array in feature.numbers.items()]
     categories = [(name, *pair) for feature in features for name, pair in feature.categories.items()]
     names: list[str] = []
-    table = np.empty(
-        (len(rows), sum(1 if array.ndim == 1 else array.shape[1] for _, array in numbers)), np.float32
-    )
+    table = np.empty((len(rows), sum(1 if array.ndim == 1 else array.shape[1] for _, array in numbers)), np.float32)
     for name, array in numbers:
         place = len(names)
         if array.ndim == 1:

@@ -60,12 +60,8 @@ class TargetPlan:
             row = int(np.flatnonzero(unknown)[0])
             known = ", ".join(map(repr, self.labels[:10])) + (", ..." if len(self.labels) > 10 else "")
             where = f"{table}, " if table else ""
-            found = (
-                f"{shorten(raw.series[row])!r} is none of the {len(self.labels)} classes of the training data"
-            )
-            raise DataError(
-                f"{where}target {self.name!r}, row {row + 1:,}: {found}", fix=f"the classes are {known}"
-            )
+            found = f"{shorten(raw.series[row])!r} is none of the {len(self.labels)} classes of the training data"
+            raise DataError(f"{where}target {self.name!r}, row {row + 1:,}: {found}", fix=f"the classes are {known}")
         return codes, gone
 
     def of_column(self, column: ParsedColumn) -> tuple[np.ndarray, np.ndarray]:
@@ -84,11 +80,7 @@ class TargetPlan:
         rule = self.plan.rule if isinstance(self.plan.rule, CategoryRule) else CategoryRule()
         known = keys_of(pl.Series([str(label) for label in self.labels]), rule)
         new = pl.Series(np.arange(len(known), dtype=np.int32))
-        places = (
-            keys_of(column.words, rule)
-            .replace_strict(known, new, default=-1, return_dtype=pl.Int32)
-            .to_numpy()
-        )
+        places = keys_of(column.words, rule).replace_strict(known, new, default=-1, return_dtype=pl.Int32).to_numpy()
         return np.append(places, np.int32(-1))[column.values]
 
     def decode(self, predictions: Any) -> np.ndarray:
@@ -117,11 +109,7 @@ class TargetPlan:
         labels = np.array(self.labels, dtype=object if isinstance(self.labels[0], str) else None)
         if array.ndim == 2 and array.shape[1] == len(labels):
             array = array.argmax(axis=1)
-        if (
-            array.ndim != 1
-            or array.dtype.kind not in "iu"
-            or (len(array) and not 0 <= array.min() <= array.max() < len(labels))
-        ):
+        if array.ndim != 1 or array.dtype.kind not in "iu" or (len(array) and not 0 <= array.min() <= array.max() < len(labels)):
             raise ShapeError(
                 f"predictions of {self.name!r} have the shape {array.shape} and type {array.dtype}, expected "
                 f"class numbers (N,) below {len(labels)} or scores (N, {len(labels)})",
@@ -150,9 +138,7 @@ def _values(target: TargetPlan) -> tuple[Any, ...]:
     return (0.0, 1.0) if target.plan.kind == "boolean" else target.labels
 
 
-def fit_target(
-    raw: RawColumn, column: ParsedColumn, task: str | None, scaler: str = ""
-) -> tuple[TargetPlan, ParsedColumn, list[Change]]:
+def fit_target(raw: RawColumn, column: ParsedColumn, task: str | None, scaler: str = "") -> tuple[TargetPlan, ParsedColumn, list[Change]]:
     """Find the task of a target column, and its classes or scale.
 
     Args:
@@ -223,10 +209,7 @@ def _labels(raw: RawColumn, column: ParsedColumn, *, whole: bool) -> tuple[Label
             return (False, True)
         if raw.is_text:
             values = read_booleans(raw.present.words)
-            usual = [
-                raw.present.words[int(np.argmax(np.where(values == side, raw.present.counts, -1)))]
-                for side in (0.0, 1.0)
-            ]
+            usual = [raw.present.words[int(np.argmax(np.where(values == side, raw.present.counts, -1)))] for side in (0.0, 1.0)]
             if not all(_is_digit(word) for word in usual):
                 return tuple(usual)
         return (0, 1)

@@ -23,9 +23,7 @@ GRAM = 3
 
 def _powers(count: int) -> np.ndarray:
     with np.errstate(over="ignore"):
-        return np.concatenate(
-            [[np.uint64(1)], np.cumprod(np.full(max(count - 1, 0), _BASE, dtype=np.uint64))]
-        ).astype(np.uint64)
+        return np.concatenate([[np.uint64(1)], np.cumprod(np.full(max(count - 1, 0), _BASE, dtype=np.uint64))]).astype(np.uint64)
 
 
 def _mix(hashes: np.ndarray) -> np.ndarray:
@@ -40,9 +38,7 @@ def _bytes_of(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """All UTF-8 bytes of the texts end to end, and the offset at which each starts (one more at the end)."""
     sizes = texts.str.len_bytes().to_numpy()
     joined = texts.str.join("").item() if len(texts) else ""
-    return np.frombuffer(joined.encode(), dtype=np.uint8), np.concatenate([[0], np.cumsum(sizes)]).astype(
-        np.int64
-    )
+    return np.frombuffer(joined.encode(), dtype=np.uint8), np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
 def hash_words(words: pl.Series) -> np.ndarray:
@@ -50,9 +46,7 @@ def hash_words(words: pl.Series) -> np.ndarray:
 
     Example:
         >>> import polars
-        >>> hash_words(polars.Series(["cat", "dog", "cat"])).tolist().count(
-        ...     hash_words(polars.Series(["cat"]))[0]
-        ... )
+        >>> hash_words(polars.Series(["cat", "dog", "cat"])).tolist().count(hash_words(polars.Series(["cat"]))[0])
         2
     """
     letters, starts = _bytes_of(words)
@@ -67,11 +61,7 @@ def hash_words(words: pl.Series) -> np.ndarray:
 def word_tokens(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """The words of each text in lower case, as (number of the text, hash of the word) pairs."""
     frame = pl.DataFrame({"text": texts}).with_row_index("row")
-    tokens = (
-        frame.with_columns(pl.col("text").str.to_lowercase().str.extract_all(r"\w+"))
-        .explode("text")
-        .drop_nulls("text")
-    )
+    tokens = frame.with_columns(pl.col("text").str.to_lowercase().str.extract_all(r"\w+")).explode("text").drop_nulls("text")
     words = tokens["text"].unique(maintain_order=True)
     hashes = pl.Series(hash_words(words))
     found = tokens["text"].replace_strict(words, hashes, return_dtype=pl.UInt64) if len(words) else hashes
@@ -120,9 +110,7 @@ def hashed_counts(texts: pl.Series, width: int, *, grams: bool) -> np.ndarray:
     for first in range(0, len(texts), step):
         low, high = np.searchsorted(rows, (first, first + step))
         size = min(step, len(texts) - first)
-        cells = np.bincount(
-            (rows[low:high] - first) * width + place[low:high], sign[low:high], minlength=size * width
-        )
+        cells = np.bincount((rows[low:high] - first) * width + place[low:high], sign[low:high], minlength=size * width)
         counts = cells.reshape(size, width)
         counts = np.sign(counts) * np.log1p(np.abs(counts))
         length = np.sqrt(np.mean(counts**2, axis=1, keepdims=True))

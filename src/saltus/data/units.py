@@ -80,9 +80,7 @@ FAMILIES: dict[str, dict[str, float]] = {
         mebi=(1048576.0, "mib"),
         gibi=(1073741824.0, "gib"),
     ),
-    "power": _family(
-        watt=(1.0, "W watt watts"), kilowatt=(1e3, "kw"), megawatt=(1e6, "mw"), horse=(735.49875, "ps")
-    ),
+    "power": _family(watt=(1.0, "W watt watts"), kilowatt=(1e3, "kw"), megawatt=(1e6, "mw"), horse=(735.49875, "ps")),
     "energy": _family(
         joule=(1.0, "J"),
         kilojoule=(1e3, "kj"),
@@ -94,8 +92,7 @@ FAMILIES: dict[str, dict[str, float]] = {
 _OFFSETS = {("temperature", 5.0 / 9.0): -160.0 / 9.0}
 _KELVIN = {"K", "kelvin"}
 _ANY_CASE = {
-    name: {spelling.lower(): factor for spelling, factor in units.items() if len(spelling) > 1}
-    for name, units in FAMILIES.items()
+    name: {spelling.lower(): factor for spelling, factor in units.items() if len(spelling) > 1} for name, units in FAMILIES.items()
 }
 
 CURRENCIES = {"$": "USD", "US$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR"} | {
