@@ -228,7 +228,7 @@ class Training:
         self.key = random.fold_in(random.key(options.seed), 2)._values()
         self.checkpoints = self._checkpoints()
         self.reporter = progress.reporter(options.verbose)
-        self.started = time.perf_counter()
+        self.started = self.now()
         work = built.task.description.count * plan.batch_size * 3.0
         self.pace = Pace(plan.full_batches, work, single=callbacks.per_batch)
 
@@ -251,8 +251,12 @@ class Training:
 
     # -- what the loop calls -------------------------------------------------------------------------------------------
 
+    def now(self) -> float:
+        """Seconds on a clock that stands still while programs are compiled."""
+        return time.perf_counter() - self.built.programs.compiling
+
     def order(self, epoch: int) -> Array:
-        self.started = time.perf_counter()
+        self.started = self.now()
         return epoch_order(self.train, self.options.seed, epoch, shuffle=self.options.shuffle)
 
     def advance(self, run: Run, rows: Array) -> float:
@@ -265,7 +269,7 @@ class Training:
             found = measured(self.built, self.held, self.held_rows, max(self.plan.batch_size, 256))
             self.callbacks.call("on_test_end", found)
             logs |= {f"val_{name}": value for name, value in found.items()}
-        return {**logs, "learning_rate": rate, "seconds": time.perf_counter() - self.started}
+        return {**logs, "learning_rate": rate, "seconds": self.now() - self.started}
 
     # -- the run -------------------------------------------------------------------------------------------------------
 

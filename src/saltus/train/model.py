@@ -214,7 +214,7 @@ class Model:
             ShapeError: an array has another shape, or there are more or fewer.
         """
         built = self._need()
-        paths = [p for p, _ in tree.paths(built.programs.form)]
+        paths = built.programs.paths
         given = {tree.format_path(p): v for p, v in tree.paths({k: snapshot[k] for k in ("params", "frozen", "state")})}
         for place in built.programs.used:
             name, own = tree.format_path(paths[place]), built.state[place]
@@ -230,14 +230,15 @@ class Model:
     @property
     def learning_rate(self) -> float:
         """The learning rate of the next step; it can be set, unless the optimizer has a schedule."""
-        own = self.state()
+        built = self._need()
+        own = built.programs.clock_of(built.state)
         return float(self.optimizer.rate(own["optimizer"], own["step"]))
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
         self.require_changeable_rate("the model")
         built = self._need()
-        place = [p for p, _ in tree.paths(built.programs.form)].index(("optimizer", "learning_rate"))
+        place = built.programs.paths.index(("optimizer", "learning_rate"))
         if not np.isfinite(value) or value < 0:
             raise ArgumentError(f"learning_rate is {value!r}, expected a number from 0 on")
         built.state[place] = np.asarray(value, np.float64)

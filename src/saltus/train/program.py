@@ -89,10 +89,19 @@ class Programs:
         self.shapes = [of_array(np.empty(t.shape, t.dtype.numpy), t.dtype) for t in tree.leaves(state)]
         self.zeros = steps.first_totals(task) if task.goals else {}
         self.first_totals = own_copies(self.zeros)
-        paths = [p for p, _ in tree.paths(state)]
-        self.used = [i for i, p in enumerate(paths) if p[0] in ("params", "frozen", "state")]
-        self.clock = [i for i, p in enumerate(paths) if p == ("step",) or p == ("optimizer", "learning_rate")]
+        self.paths = [p for p, _ in tree.paths(state)]
+        self.used = [i for i, p in enumerate(self.paths) if p[0] in ("params", "frozen", "state")]
+        self.clock = [i for i, p in enumerate(self.paths) if p in (("step",), ("optimizer", "learning_rate"))]
         self._made: dict[Any, Any] = {}
+        self.compiling = 0.0  # seconds spent on making programs so far
+
+    def _get(self, kind: Any, make: Callable[[], Any]) -> Any:
+        """A program that was made before, or is made now."""
+        if kind not in self._made:
+            begin = time.perf_counter()
+            self._made[kind] = make()
+            self.compiling += time.perf_counter() - begin
+        return self._made[kind]
 
     def new_totals(self) -> list[Array]:
         """Totals before the first batch."""
@@ -109,10 +118,7 @@ class Programs:
         Returns:
             Seconds it took, without compiling.
         """
-        kind = ("train", rows.shape, rows.dtype.char, feed.form)
-        run = self._made.get(kind)
-        if run is None:
-            run = self._made[kind] = self._train(rows, feed)
+        run = self._get(("train", rows.shape, rows.dtype.char, feed.form), lambda: self._train(rows, feed))
         begin = time.perf_counter()
         made = run([*state, *totals, key, rows, *feed.arrays])
         state[:], totals[:] = made[: len(state)], made[len(state) :]
@@ -139,10 +145,7 @@ class Programs:
 
     def test(self, state: list[Array], totals: list[Array], rows: Array, feed: Feed) -> None:
         """Add rows[t] of the feed, batch by batch, to totals, which are replaced in place."""
-        kind = ("test", rows.shape, rows.dtype.char, feed.form)
-        run = self._made.get(kind)
-        if run is None:
-            run = self._made[kind] = self._test(rows, feed)
+        run = self._get(("test", rows.shape, rows.dtype.char, feed.form), lambda: self._test(rows, feed))
         totals[:] = run([*totals, *[state[i] for i in self.used], rows, *feed.arrays])
 
     def _test(self, rows: Array, feed: Feed) -> Run:
@@ -163,32 +166,29 @@ class Programs:
 
     def report(self, state: list[Array], totals: list[Array]) -> tuple[dict[str, float], float]:
         """Loss and metrics by name from totals, and the learning rate of the last step."""
-        run = self._made.get("report")
         m = len(self.first_totals)
-        if run is None:
 
-            def function(values: list[Tensor]) -> list[Tensor]:
-                own = self._clock(values[m:])
-                rate = self.task.optimizer.rate(own["optimizer"], own["step"] - 1)
-                return [*steps.report(self.task, tree.unflatten(self.zeros, values[:m])), rate]
+        def function(values: list[Tensor]) -> list[Tensor]:
+            own = self._clock(values[m:])
+            rate = self.task.optimizer.rate(own["optimizer"], own["step"] - 1)
+            return [*steps.report(self.task, tree.unflatten(self.zeros, values[:m])), rate]
 
-            inputs = [*self.first_totals, *[self.shapes[i] for i in self.clock]]
-            run = self._made["report"] = compiled("report", function, inputs)
-        made = run([*totals, *[state[i] for i in self.clock]])
-        *values, rate = [float(v) for v in made]
+        inputs = [*self.first_totals, *[self.shapes[i] for i in self.clock]]
+        run = self._get("report", lambda: compiled("report", function, inputs))
+        *values, rate = [float(v) for v in run([*totals, *[state[i] for i in self.clock]])]
         return dict(zip(self.task.names(), values, strict=True)), rate
 
-    def _clock(self, values: list[Tensor]) -> Any:
+    def _clock(self, values: Sequence[Any]) -> Any:
         """Step and learning rate, as in the state."""
         own: dict[str, Any] = {"optimizer": {}}
         for place, value in zip(self.clock, values, strict=True):
-            path = self._paths[place]
+            path = self.paths[place]
             (own if len(path) == 1 else own[path[0]])[path[-1]] = value
         return own
 
-    @property
-    def _paths(self) -> list[tree.Path]:
-        return [p for p, _ in tree.paths(self.form)]
+    def clock_of(self, state: list[Array]) -> Any:
+        """Step and learning rate of a state, as in its tree."""
+        return self._clock([of_array(state[i].copy(), self.shapes[i].dtype) for i in self.clock])
 
     def _inference(self, values: list[Tensor]) -> Any:
         """The parts of the state that the network itself needs."""
@@ -199,49 +199,40 @@ class Programs:
 
     def one(self, feed: Feed) -> Run:
         """A program (state, key, batch) -> (state, loss and metrics of the batch)."""
-        kind = ("one", feed.form)
-        if kind not in self._made:
-            n = len(self.shapes)
+        n = len(self.shapes)
 
-            def function(values: list[Tensor]) -> list[Tensor]:
-                state, batch = self._state(values[:n]), feed.rebuilt(values[n + 1 :])
-                state, seen = self.step(self.task, state, batch, random.fold_in(values[n], state["step"]))
-                return [*tree.leaves(state), *steps.report(self.task, steps.tally(self.task, self.zeros, seen))]
+        def function(values: list[Tensor]) -> list[Tensor]:
+            state, batch = self._state(values[:n]), feed.rebuilt(values[n + 1 :])
+            state, seen = self.step(self.task, state, batch, random.fold_in(values[n], state["step"]))
+            totals = steps.tally(self.task, steps.first_totals(self.task), seen)
+            return [*tree.leaves(state), *steps.report(self.task, totals)]
 
-            inputs = [*self.shapes, random.key(0), *feed.tensors]
-            self._made[kind] = compiled("training step", function, inputs, donate=n)
-        return self._made[kind]  # type: ignore[no-any-return]
+        inputs = [*self.shapes, random.key(0), *feed.tensors]
+        return self._get(("one", feed.form), lambda: compiled("training step", function, inputs, donate=n))  # type: ignore[no-any-return]
 
     def test_one(self, feed: Feed) -> Run:
         """A program (network's part of the state, batch) -> loss and metrics of the batch."""
-        kind = ("test one", feed.form)
-        if kind not in self._made:
-            n = len(self.used)
+        n = len(self.used)
 
-            def function(values: list[Tensor]) -> list[Tensor]:
-                seen = steps.test_step(self.task, self._inference(values[:n]), feed.rebuilt(values[n:]))
-                return steps.report(self.task, steps.tally(self.task, self.zeros, seen))
+        def function(values: list[Tensor]) -> list[Tensor]:
+            seen = steps.test_step(self.task, self._inference(values[:n]), feed.rebuilt(values[n:]))
+            return steps.report(self.task, steps.tally(self.task, steps.first_totals(self.task), seen))
 
-            inputs = [*[self.shapes[i] for i in self.used], *feed.tensors]
-            self._made[kind] = compiled("evaluation of a batch", function, inputs)
-        return self._made[kind]  # type: ignore[no-any-return]
+        inputs = [*[self.shapes[i] for i in self.used], *feed.tensors]
+        return self._get(("test one", feed.form), lambda: compiled("evaluation of a batch", function, inputs))  # type: ignore[no-any-return]
 
     def predict(self, feed: Feed) -> tuple[Run, Any]:
-        """A program (network's part of the state, inputs) -> outputs, and the tree they make."""
-        kind = ("predict", feed.form)
-        if kind not in self._made:
-            n = len(self.used)
-            form: list[Any] = []
+        """A program (network's part of the state, inputs) -> outputs, and the tree of their types."""
+        n = len(self.used)
+        form: list[Any] = []
 
-            def function(values: list[Tensor]) -> list[Tensor]:
-                applied = steps.run_network(self.task, self._inference(values[:n]), feed.rebuilt(values[n:]))
-                form.append(tree.map(lambda v: v.dtype, applied.output))
-                return tree.leaves(applied.output)
+        def function(values: list[Tensor]) -> list[Tensor]:
+            applied = steps.run_network(self.task, self._inference(values[:n]), feed.rebuilt(values[n:]))
+            form.append(tree.map(lambda v: v.dtype, applied.output))
+            return tree.leaves(applied.output)
 
-            inputs = [*[self.shapes[i] for i in self.used], *feed.tensors]
-            run = compiled("prediction", function, inputs)
-            self._made[kind] = (run, form[-1])
-        return self._made[kind]  # type: ignore[no-any-return]
+        inputs = [*[self.shapes[i] for i in self.used], *feed.tensors]
+        return self._get(("predict", feed.form), lambda: (compiled("prediction", function, inputs), form[-1]))  # type: ignore[no-any-return]
 
 
 def _like(array: Array) -> Tensor:

@@ -66,19 +66,29 @@ def duration(seconds: float) -> str:
 
 
 class _Clock:
-    """Samples a second and the time that is left, from batches done since the start."""
+    """Samples a second and the time that is left, by the epochs of late; compiling does not count."""
 
     def begin(self, plan: TrainingPlan, done: int) -> None:
-        self.plan, self.first, self.started = plan, done, time.monotonic()
+        self.plan, self.started = plan, time.monotonic()
         self.shown = -1e9
-        self.epoch_started = self.started
+        self._seconds = 0.0  # of an epoch
+        self._since, self._from = self.started, done  # when and where the running epoch was first seen
 
-    def pace(self, epoch: int, position: int) -> tuple[float, float]:
-        """(samples a second, seconds left)."""
-        done = epoch * self.plan.iterations + position - self.first
-        spent = max(time.monotonic() - self.started, 1e-9)
-        samples = done * self.plan.samples / self.plan.iterations
-        return samples / spent, spent / max(done, 1) * (self.plan.updates - done - self.first)
+    def pace(self, epoch: int, position: int, seconds: float | None = None) -> tuple[float, float]:
+        """(samples a second, seconds left).
+
+        Args:
+            epoch, position: batches done.
+            seconds: of the epoch, when it is over.
+        """
+        iterations, now = self.plan.iterations, time.monotonic()
+        done = epoch * iterations + position
+        if seconds is not None:
+            self._seconds = seconds if not self._seconds else 0.7 * self._seconds + 0.3 * seconds
+            self._since, self._from = now, done
+        guess = (now - self._since) / max(done - self._from, 1) * iterations
+        each = self._seconds or max(guess, 1e-9)
+        return self.plan.samples / max(each, 1e-9), each / iterations * (self.plan.updates - done)
 
     def due(self, seconds: float) -> bool:
         """Whether so much time has passed since something was shown."""
@@ -116,7 +126,7 @@ class Lines(_Clock):
         )
 
     def epoch_end(self, epoch: int, logs: Logs) -> None:
-        rate, left = self.pace(epoch + 1, 0)
+        rate, left = self.pace(epoch + 1, 0, logs["seconds"])
         more = f"  {duration(left)} left" if epoch + 1 < self.plan.epochs else ""
         line = f"epoch {epoch + 1}/{self.plan.epochs}  {figures(logs)}  {rate:,.0f} samples/s{more}"
         if self.every or self.due(_OFTEN):
@@ -174,7 +184,7 @@ class Bar(_Clock):
         )
 
     def epoch_end(self, epoch: int, logs: Logs) -> None:
-        rate, _ = self.pace(epoch + 1, 0)
+        rate, _ = self.pace(epoch + 1, 0, logs["seconds"])
         self._left = f"epoch {epoch + 1}/{self.plan.epochs}  {figures(logs)}  {rate:,.0f} samples/s  {duration(logs['seconds'])}"
         if self.due(_OFTEN):
             self._flush()
