@@ -8,7 +8,7 @@ PEERS     := .venv-peers/bin
 .DEFAULT_GOAL := run
 
 run: .venv/core.stamp  ## train a network on the data set that comes with saltus
-	$(BIN)/saltus fit penguins
+	$(BIN)/saltus fit penguins --target species
 
 test: .venv/dev.stamp  ## every test, the slow ones and the examples in the documentation included
 	$(BIN)/python -m pytest -n 2
