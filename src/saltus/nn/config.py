@@ -67,7 +67,7 @@ def _is_default(value: Any, default: Any) -> bool:
 # kind -> name -> class or function; kind -> plain form of a name or alias -> what makes it.
 _CLASSES: dict[str, dict[str, Any]] = {}
 _MAKERS: dict[str, dict[str, Any]] = {}
-_ALIASES: dict[str, set[str]] = {}
+_SHOWN: dict[str, dict[str, str]] = {}  # kind -> name or alias as shown -> name of what it makes
 
 
 def plain(name: str) -> str:
@@ -139,19 +139,24 @@ def register(target: Any = None, *, aliases: tuple[str, ...] = ()) -> Any:
     makers = _MAKERS.setdefault(kind, {})
     for word in (name, *aliases):
         makers[plain(word)] = target
-    _ALIASES.setdefault(kind, set()).update((snake(name), *aliases))
+    _SHOWN.setdefault(kind, {}).update(dict.fromkeys((snake(name), *aliases), name))
     return target
 
 
 def alias(kind: str, name: str, maker: Callable[[], Any]) -> None:
     """A further name, for a record with certain values."""
     _MAKERS.setdefault(kind, {})[plain(name)] = maker
-    _ALIASES.setdefault(kind, set()).add(name)
+    _SHOWN.setdefault(kind, {})[name] = name
 
 
 def names(kind: str) -> list[str]:
     """The names a kind is known by."""
-    return sorted(_ALIASES.get(kind, ()))
+    return sorted(_SHOWN.get(kind, ()))
+
+
+def aliases_of(kind: str, name: str) -> tuple[str, ...]:
+    """The further names of a class or function."""
+    return tuple(sorted(k for k, v in _SHOWN.get(kind, {}).items() if v == name and k != snake(name)))
 
 
 def find(kind: str, name: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from saltus.base.errors import ArgumentError, ShapeError
 from saltus.nn import activations, constraints, initializers, regularizers
-from saltus.nn.activations import Bound
+from saltus.nn.activations.functions import Bound, canonical
 from saltus.nn.checks import whole
 from saltus.nn.config import register
 from saltus.nn.layer import Layer
@@ -73,7 +73,7 @@ class Dense(Layer):
     def __post_init__(self) -> None:
         self._set(
             units=whole(self, "units", self.units),
-            activation=activations.canonical(self.activation, "Dense: activation"),
+            activation=canonical(self.activation, "Dense: activation"),
         )
         settle(self, "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer", "activity_regularizer",
                "kernel_constraint", "bias_constraint")  # fmt: skip
@@ -149,7 +149,7 @@ class Activation(Activating):
     activity_regularizer: Any = None
 
     def __post_init__(self) -> None:
-        self._set(activation=activations.canonical(self.activation, "Activation") or "linear")
+        self._set(activation=canonical(self.activation, "Activation") or "linear")
         settle(self, "activity_regularizer")
 
     @property

@@ -558,10 +558,3 @@ def _check_options(made: Bound, where: str) -> Bound:
             fix=f"it has: {', '.join(options) or 'none'}",
         )
     return made
-
-
-__all__ = [
-    "Bound", "celu", "elu", "exponential", "gelu", "get", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu", "linear",
-    "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus", "softsign",
-    "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "step", "tanh", "tanh_shrink", "threshold",
-]  # fmt: skip
