@@ -191,9 +191,13 @@ e, pi, inf, nan, newaxis = _math.e, _math.pi, _math.inf, _math.nan, None
 # Loaded when first asked for, so that `import saltus` stays quick.
 _LATER = {
     "nn": ("saltus.nn", None), "optim": ("saltus.optim", None), "data": ("saltus.data", None), "train": ("saltus.train", None),
+    "Model": ("saltus.train", "Model"), "load": ("saltus.train", "load"), "training_plan": ("saltus.train", "training_plan"),
+    "fit_table": ("saltus.train.tabular", "fit_table"), "TabularModel": ("saltus.train.tabular", "TabularModel"),
 }  # fmt: skip
 
 __all__ = [
+    "Model",
+    "TabularModel",
     "Tensor",
     "__array_api_version__",
     "__array_namespace_info__",
@@ -259,6 +263,7 @@ __all__ = [
     "eye",
     "fft",
     "finfo",
+    "fit_table",
     "flatten",
     "flip",
     "float16",
@@ -292,6 +297,7 @@ __all__ = [
     "less_equal",
     "linalg",
     "linspace",
+    "load",
     "log",
     "log1p",
     "log2",
@@ -334,7 +340,8 @@ __all__ = [
     "real",
     "reciprocal",
     "relu",
-    "remainder", "repeat",
+    "remainder",
+    "repeat",
     "reshape",
     "result_type",
     "roll",
@@ -369,6 +376,7 @@ __all__ = [
     "tile",
     "top_k",
     "train",
+    "training_plan",
     "transpose",
     "tril",
     "triu",
