@@ -13,7 +13,7 @@ def test_all_is_exactly_what_is_visible(name):
     module = importlib.import_module(name)
     assert len(set(module.__all__)) == len(module.__all__), "a name stands twice in __all__"
     for public in module.__all__:
-        assert getattr(module, public) is not None
+        assert hasattr(module, public)
     visible = {
         key
         for key in dir(module)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from saltus.ir.node import Node, topological
+from saltus.ir.node import Node, full, topological
 from saltus.ir.spec import Kind, Shape
 from saltus.schedule.view import Map, View, identity, strides_over, through
 
@@ -380,8 +380,6 @@ class Fuser:
                     self._place(Store(s, node, part))
                 at += s.shape[axis]
             return
-        from saltus.ir.node import full
-
         low, interior = node.attr("low"), node.attr("interior")
         self._place(Store(full(node.shape, node.attr("value"), node.dtype), node, whole))
         if node.src[0].size:

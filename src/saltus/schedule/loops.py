@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from saltus.base.dtypes import DType
-from saltus.ir.node import Node, constant_value
+from saltus.ir.node import Node, constant_value, placeholder
 from saltus.ir.spec import Kind, Shape
 from saltus.schedule.fuse import Fuser, Group, Store, multi_pass
 from saltus.schedule.view import Map, View, identity, strides_over, through
@@ -470,8 +470,6 @@ def _split(kernel: LoopKernel) -> Iterator[LoopKernel]:
     pieces = -(-total // length)
     outer = kernel.extents[: kernel.rows + kernel.strip]
     count = math.prod(outer)
-    from saltus.ir.node import placeholder
-
     partials: list[Node] = []
     dense, step = [], 1
     for n in reversed(outer):

@@ -16,10 +16,10 @@ from saltus.backend.cpu.lower import PARAMETERS, Environment, ItemEmitter, compu
 from saltus.base import dtypes as dt
 from saltus.base.errors import EngineError
 from saltus.ir.evaluate import evaluate
-from saltus.ir.node import Node, placeholder
+from saltus.ir.node import Node, make, placeholder
 from saltus.schedule.fuse import Fuser, Group, collapse, matrix_strides
 from saltus.schedule.loops import Access, LoopBuilder, LoopKernel, Write, constant_word, is_literal
-from saltus.schedule.plan import Kernel
+from saltus.schedule.plan import Kernel, copy_kernel
 from saltus.schedule.view import row_major
 
 
@@ -297,8 +297,6 @@ class ScatterKernel(_Base):
 
 
 def _scatter(fuser: Fuser, group: Group, label: str) -> list[list[Kernel]]:
-    from saltus.schedule.plan import copy_kernel
-
     node = group.core
     assert node is not None
     views = [fuser.view_of(s) for s in node.src]
@@ -387,8 +385,6 @@ class HostKernel(_Base):
         self.indices = [s.value.attr("index") if node.parts else 0 for s in group.stores]
         self.nbytes = sum(s.nbytes for s in node.src) + node.nbytes
         self._inputs = [placeholder(s.shape, s.dtype) for s in node.src]
-        from saltus.ir.node import make
-
         self._call = make(node.op, tuple(self._inputs), node.kwargs)
         self._failed: Callable[[BaseException], None] = lambda error: None
         self._callback = _CALLBACK(self._run)
