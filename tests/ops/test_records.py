@@ -195,6 +195,38 @@ def test_laws(case, engine):
                 np.testing.assert_array_equal(left, right, err_msg=what)
 
 
+UNSIGNED_ZEROS = {"maximum", "minimum", "relu"}  # which of -0 and +0 is the larger is nobody's promise
+
+
+@pytest.mark.parametrize("dtype", [dt.float32, dt.float64], ids=lambda d: d.name)
+@pytest.mark.parametrize(
+    "op", [op for op in RECORDS if op.kind is Kind.ELEMENTWISE and op.name != "where"], ids=lambda op: op.name
+)
+def test_special_numbers(op, dtype, engine):
+    """Zeros of both signs, infinities, NaN, the largest and the smallest numbers: in every pair, as the reference has it."""
+    operands = len(op.samples[0].shapes)
+    case = next((c for c in cases(op) if set(c.dtypes) == {dtype}), None)
+    if case is None:
+        pytest.skip(f"{op.name} does not take {dtype.name}")
+    limits = np.finfo(dtype.numpy)
+    magnitudes = [0.0, limits.smallest_subnormal, limits.smallest_normal, 1e-5, 0.5, 1.0, 2.0, 3.5, 90.0, 1e4, limits.max, np.inf]
+    special = np.array([s * m for m in magnitudes for s in (1, -1)] + [np.nan], dtype.numpy)
+    columns = [c.ravel() for c in np.meshgrid(*[special] * operands)]
+    inputs = [placeholder(c.shape, dtype) for c in columns]
+    env = dict(zip(inputs, columns, strict=True))
+    node = op(*inputs, **case.samples[0].attrs)
+    found, expected = engine([node], env)[0], evaluate([node], env)[0]
+    if not node.dtype.is_inexact:
+        np.testing.assert_array_equal(found, expected)
+        return
+    eps = np.finfo(expected.dtype).eps
+    tiny = 4 * np.finfo(expected.dtype).smallest_subnormal
+    np.testing.assert_allclose(found, expected, rtol=case.samples[0].tolerance * eps, atol=tiny)
+    if node.dtype.kind == "f" and op.name not in UNSIGNED_ZEROS:
+        zero = expected == 0
+        np.testing.assert_array_equal(np.signbit(found[zero]), np.signbit(expected[zero]))
+
+
 DIFFERENTIABLE = [c for c in CASES if c.wide and c.op.vjp is not None and c.op.name != "stop_gradient"]
 
 

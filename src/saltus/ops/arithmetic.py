@@ -115,8 +115,8 @@ abs = elementwise(
 
 def _sign(b: B, x: B) -> B:
     if x.dtype.kind == "f":
-        unit = b.copysign(b.like(1.0, x), x)
-        return b.select(b.or_(b.equal(x, b.like(0.0, x)), b.is_nan(x)), x, unit)
+        unit = b.select(b.is_nan(x), x, b.copysign(b.like(1.0, x), x))
+        return b.select(b.equal(x, b.like(0.0, x)), b.like(0.0, x), unit)
     zero, one = b.like(0, x), b.like(1, x)
     positive = b.select(b.greater(x, zero), one, zero)
     return positive if x.dtype.kind == "u" else b.select(b.less(x, zero), b.like(-1, x), positive)
