@@ -1,319 +1,361 @@
-"""From a table to a trained network that predicts raw rows; above `model`, and `data` beside it.
+"""From a raw table to a model that takes raw rows: split, encode, build a network, train, judge. Above `model` and `data`.
 
-The rows are split first; what the table needs is then learned from the training part alone and kept in the model file, so a prediction
-reads, converts and rescales rows exactly as training did.
+    model = fit_table("customers.csv", "churned")
+    model.predict("new.csv")
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from saltus import nn, optim
-from saltus.base.errors import ArgumentError, DataError, ModelFileError, unknown_name
-from saltus.data import EncodedTable, TableEncoder, read_table, split_rows
+from saltus.base.errors import ArgumentError, ModelFileError, unknown_name
+from saltus.data import EncodedTable, Table, TableEncoder, read_table, split_rows
 from saltus.train.callbacks import Callback, EarlyStopping
 from saltus.train.model import Model, load
+from saltus.train.plan import training_plan
 from saltus.train.record import History
+from saltus.train.scores import classification_scores, regression_scores
 
 Array = np.ndarray[Any, Any]
-_LEAST = 1e-7  # probabilities are kept this far from 0 in a logarithm
+
+_KIND = "table"
 
 
-@dataclass
-class TabularModel:
-    """A network with the preparation of its table.
+@dataclass(frozen=True)
+class TableOptions:
+    """How a table is learnt; the defaults suit most tables.
 
     Attributes:
-        model: the network and its training.
-        encoder: the fitted preparation.
-        facts: rows used, target, baseline and the like: plain values.
+        task: "classification" or "regression"; None finds it from the target.
+        overrides: how single columns are read, by name; see `TableEncoder.fit`.
+        encoder: a TableEncoder with other options, not fitted yet.
+        test: share of the rows held out to judge the result, another table for that, or None.
+        validation: share of the rest by which training is stopped and the best weights are chosen; 0 for none.
+        network: a network of one's own; it gets numbers (N, F) and categories (N, C), or what there is of the two.
+        hidden: units of the hidden layers.
+        activation: of the hidden layers.
+        dropout: share of hidden units left out in training.
+        optimizer: name or optimizer; one given as an object keeps its own rate.
+        learning_rate: the highest rate.
+        schedule: "one_cycle" rises and falls over the epochs; "constant" stays.
+        weight_decay: see `sl.optim.Optimizer`.
+        batch_size: rows of a batch; None chooses by the number of rows.
+        epochs: at most; None chooses by the number of rows.
+        patience: epochs without a better validation loss after which the training ends.
+        balanced: every class counts the same in all, however rare.
+        seed: of split, weights, order and dropout.
+        callbacks: further ones.
+        verbose: as in `Model.fit`.
+        checkpoint, checkpoint_seconds, resume: as in `Model.fit`.
+    """
+
+    task: str | None = None
+    overrides: Mapping[str, Any] | None = None
+    encoder: TableEncoder | None = None
+    test: Any = 0.2
+    validation: float = 0.1
+    network: nn.Layer | None = None
+    hidden: Sequence[int] = (128, 64)
+    activation: Any = "relu"
+    dropout: float = 0.1
+    optimizer: Any = "adamw"
+    learning_rate: float = 1e-3
+    schedule: str = "one_cycle"
+    weight_decay: float | None = None
+    batch_size: int | str | None = None
+    epochs: int | None = None
+    patience: int = 10
+    balanced: bool = False
+    seed: int = 0
+    callbacks: Sequence[Callback] = ()
+    verbose: int | str = "auto"
+    checkpoint: str | Path | None = None
+    checkpoint_seconds: float = 10.0
+    resume: bool = False
+
+
+@dataclass(eq=False)
+class TableModel:
+    """A network with the encoder of its table: raw rows in, labels or values out.
+
+    Attributes:
+        model: the network.
+        encoder: how raw rows become its inputs.
+        history: the record of the training.
+        rows: numbers of rows by part: "train", "validation", "test".
+        scores: figures on the held-out rows; empty when none were held out.
+        baseline: the same figures for the most frequent class, or the mean.
     """
 
     model: Model
     encoder: TableEncoder
-    facts: dict[str, Any] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+    rows: dict[str, int] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+    baseline: dict[str, float] = field(default_factory=dict)
 
     @property
     def task(self) -> str:
         """ "classification" or "regression"."""
-        return self.encoder.task or "regression"
+        return str(self.encoder.task)
 
     @property
-    def target(self) -> str:
-        """Name of the column that is predicted."""
-        assert self.encoder.target is not None
-        return self.encoder.target.name
-
-    @property
-    def history(self) -> History:
-        return self.model.history
-
-    def _outputs(self, table: EncodedTable) -> Array:
-        return np.asarray(self.model.predict(_inputs(table)))
-
-    def probabilities(self, source: Any) -> Array:
-        """Probability of each class for raw rows, (N, classes), in the order of `encoder.classes`.
-
-        Args:
-            source: anything `read_table` takes.
-        """
-        if self.task != "classification":
-            raise ArgumentError(f"{self.target!r} is a number, it has no classes")
-        return _softmax(self._outputs(self.encoder.transform(source, target=False)))
+    def classes(self) -> tuple[Any, ...]:
+        """Labels of the classes, in the order of `predict_proba`."""
+        return self.encoder.classes
 
     def predict(self, source: Any) -> Array:
-        """Labels or values for raw rows, (N,).
+        """The most probable label of each row, or its value.
 
         Args:
-            source: anything `read_table` takes; the target column may be missing.
-
-        Raises:
-            DataError: columns are missing, or cells cannot be read; names them.
-        """
-        outputs = self._outputs(self.encoder.transform(source, target=False))
-        return self.encoder.decode_target(outputs)
-
-    def evaluate(self, source: Any) -> dict[str, float]:
-        """Figures on raw rows whose target is known, each with that of a trivial baseline ("baseline_...").
-
-        Args:
-            source: anything `read_table` takes, with the target column.
+            source: rows as they are: a file, frame, dict of columns or list of dicts, without the target or with it.
 
         Returns:
-            For classes: rows, accuracy, log_loss, f1 (mean over classes), for two classes roc_auc. For numbers: rows, rmse, mae, r2.
+            Labels (N,), or float64 values (N,).
+
+        Raises:
+            DataError: a column is missing, or a cell cannot be read; both named.
         """
-        table = self.encoder.transform(source, target=True)
-        if table.target is None or not len(table):
-            raise DataError(f"no row has a value of the target {self.target!r}", fix="evaluate needs rows whose target is known")
+        return self.encoder.decode_target(self._outputs(self.encoder.transform(source, target=False)))
+
+    def predict_proba(self, source: Any) -> Array:
+        """The probability of each class.
+
+        Args:
+            source: as for `predict`.
+
+        Returns:
+            (N, classes), in the order of `classes`.
+        """
+        if self.task != "classification":
+            raise ArgumentError("there are no probabilities in regression", fix="use predict")
+        return _probabilities(self._outputs(self.encoder.transform(source, target=False)))
+
+    def evaluate(self, source: Any) -> dict[str, float]:
+        """Figures on rows with a target.
+
+        Args:
+            source: as for `predict`, with the target.
+
+        Returns:
+            accuracy, balanced_accuracy, log_loss, auc for classes; rmse, mae, r2 (in the target's unit) for values.
+        """
+        return self._judge(self.encoder.transform(source, target=True))
+
+    def _outputs(self, table: EncodedTable) -> Array:
+        if not len(table):
+            return np.zeros((0, max(len(self.classes), 1)) if self.classes else (0,), np.float32)
+        return self.model.predict(_inputs(table))  # type: ignore[no-any-return]
+
+    def _judge(self, table: EncodedTable) -> dict[str, float]:
         outputs = self._outputs(table)
+        assert table.target is not None
         if self.task == "classification":
-            return _classes_judged(_softmax(outputs), table.target, np.asarray(self.facts["class_shares"]))
-        true = np.asarray(self.encoder.decode_target(table.target), np.float64)
-        found = np.asarray(self.encoder.decode_target(outputs), np.float64)
-        return _values_judged(found, true, float(self.facts["mean"]))
+            return classification_scores(table.target, _probabilities(outputs))
+        return regression_scores(self.encoder.decode_target(table.target), self.encoder.decode_target(outputs))
 
     def save(self, path: str | Path) -> None:
-        """Write one file that holds network, weights and preparation; replaced whole or not at all."""
-        self.model.preprocessing = {"kind": "table", "encoder": self.encoder.to_config(), "facts": self.facts}
+        """Write model and encoder to one file.
+
+        Raises:
+            StorageError: it cannot be written; an older file of that name is unharmed.
+        """
+        self.model.preprocessing = {
+            "kind": _KIND,
+            "encoder": self.encoder.to_config(),
+            "rows": self.rows,
+            "scores": self.scores,
+            "baseline": self.baseline,
+        }
         self.model.save(path)
 
     @classmethod
-    def load(cls, path: str | Path) -> TabularModel:
-        """Read such a file.
+    def load(cls, path: str | Path) -> TableModel:
+        """The model that `save` wrote.
 
         Raises:
-            ModelFileError: it is damaged, foreign, or holds a network without a table's preparation.
+            StorageError: there is no such file.
+            ModelFileError: it is damaged, or not the model of a table.
         """
-        return cls.of_model(load(path), str(path))
-
-    @classmethod
-    def of_model(cls, model: Model, name: str) -> TabularModel:
-        """The table side of a model that was loaded."""
+        model = load(path)
         kept = model.preprocessing
-        if not isinstance(kept, dict) or kept.get("kind") != "table":
-            raise ModelFileError(f"{name} holds a network without the preparation of a table", fix="use sl.load and predict on arrays")
-        return cls(model, TableEncoder.from_config(kept["encoder"]), kept["facts"])
+        if not isinstance(kept, dict) or kept.get("kind") != _KIND:
+            raise ModelFileError(f"{path} holds a network that was not trained on a table", fix="open it with sl.load")
+        encoder = TableEncoder.from_config(kept["encoder"])
+        return cls(model, encoder, model.history, dict(kept["rows"]), dict(kept["scores"]), dict(kept["baseline"]))
+
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{k}={v:.4g}" for k, v in self.scores.items())
+        return f"TableModel({self.task}, {self.rows.get('train', 0):,} rows{', ' + figures if figures else ''})"
 
 
-def fit_table(
-    source: Any,
-    target: str | None = None,
-    *,
-    task: str | None = None,
-    epochs: int = 50,
-    batch_size: int | str | None = None,
-    learning_rate: float = 1e-3,
-    optimizer: str = "adamw",
-    hidden: Sequence[int] | None = None,
-    activation: str = "relu",
-    dropout: float = 0.1,
-    weight_decay: float = 4e-3,
-    validation: float = 0.15,
-    patience: int = 8,
-    balanced: bool = False,
-    overrides: dict[str, Any] | None = None,
-    seed: int = 0,
-    verbose: int | str = "auto",
-    checkpoint: str | Path | None = None,
-    resume: bool = False,
-    callbacks: Sequence[Callback] = (),
-    told: Any = None,
-) -> TabularModel:
+def fit_table(source: Any, target: str, options: TableOptions | None = None, **changes: Any) -> TableModel:
     """Train a network on a table.
 
+    The rows are split first; everything that is learnt from data (how columns are read, rescaled and numbered, too) is learnt
+    from the training part only.
+
     Args:
-        source: anything `read_table` takes.
-        target: column to predict; None takes the last one.
-        task: "classification" or "regression"; None finds it from the target.
-        epochs: passes over the data at most.
-        batch_size: rows of a step, or "full"; None chooses by the number of rows.
-        learning_rate, optimizer, weight_decay: of the training.
-        hidden: widths of the hidden layers; None chooses by the number of rows.
-        activation, dropout: of the hidden layers.
-        validation: share of the rows held out to stop and to choose by; 0 for none.
-        patience: epochs without a better validation loss after which the training ends; the best weights are kept.
-        balanced: whether all classes weigh the same together.
-        overrides: how single columns are read; see `TableEncoder.fit`.
-        seed: of the split, the weights, the order and dropout.
-        verbose, checkpoint, resume, callbacks: see `Model.fit`.
-        told: called with the fitted encoder before the training, to show what was done to the table.
+        source: anything `read_table` takes: a CSV, Parquet, JSON lines or Arrow file, a frame, a dict of columns.
+        target: the column to predict.
+        options: how; None for the defaults.
+        changes: single options by name.
 
     Returns:
-        The trained network with its preparation.
+        The trained model, with its figures on the held-out rows.
 
     Raises:
-        DataError: the table cannot be read or learnt from.
-        UnknownNameError: no column of the target's name.
+        UnknownNameError: no such column or option; the nearest names are in the message.
+        DataError: the table or its target cannot be learnt from.
+        Interrupted: Ctrl-C or SIGTERM came; the checkpoint is written when there is a folder for it.
 
     Example:
         >>> from saltus.data import sets
-        >>> model = fit_table(sets.path("penguins"), "species", epochs=20, verbose=0)
-        >>> model.evaluate(sets.path("penguins"))["accuracy"] > 0.9
+        >>> model = fit_table(sets.path("penguins"), "species", verbose=0)
+        >>> model.scores["accuracy"] > model.baseline["accuracy"]
         True
     """
-    frame = read_table(source).frame
-    target = chosen_target(frame.columns, target)
-    train, held = _split(frame, target, validation, seed)
-    encoder = TableEncoder()
-    rows = encoder.fit_transform(frame[train], target, task=task, overrides=overrides)
-    kept = encoder.transform(frame[held], target=True) if len(held) else None
-    if told is not None:
-        told(encoder)
-    classes = len(encoder.classes)
-    network = table_network(rows, classes or 1, hidden=hidden, activation=activation, dropout=dropout)
-    arguments = {"weight_decay": weight_decay} if optimizer == "adamw" else {}
-    chosen = type(optim.get(optimizer))(learning_rate, **arguments)
-    loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True) if classes else "mse"
-    model = Model(network, loss=loss, optimizer=chosen, metrics=["accuracy"] if classes else ["mae"], seed=seed)
-    facts = _facts(encoder, rows, frame.height, 0 if kept is None else len(kept))
-    model.fit(
-        _inputs(rows), _targets(rows, classes), epochs=epochs, batch_size=batch_size or default_batch_size(len(rows)),
-        validation=None if kept is None else (_inputs(kept), _targets(kept, classes)),
-        class_weight="balanced" if balanced and classes else None, seed=seed, verbose=verbose, checkpoint=checkpoint, resume=resume,
-        callbacks=[*callbacks, *([EarlyStopping("val_loss", patience=patience, restore_best_weights=True)] if kept is not None else [])],
-    )  # fmt: skip
-    return TabularModel(model, encoder, facts)
+    known = [f.name for f in fields(TableOptions)]
+    for name in changes:
+        if name not in known:
+            raise unknown_name("option", name, known)
+    options = replace(options or TableOptions(), **changes)
+    table = read_table(source)
+    if target not in table.frame.columns:
+        raise unknown_name("target column", target, table.frame.columns)
+    train, held, test = _parts(table, target, options)
+    encoder = options.encoder if options.encoder is not None else TableEncoder()
+    learnt = encoder.fit_transform(train, target, task=options.task, overrides=options.overrides)
+    checked = None if held is None else encoder.transform(held, target=True)
+    judged = None if test is None else encoder.transform(test, target=True)
+    made = TableModel(_model(encoder, learnt, options), encoder)
+    made.rows = {"train": len(learnt), "validation": len(checked or ()), "test": len(judged or ())}
+    made.history = _train(made.model, learnt, checked, options, classes=bool(encoder.classes))
+    if judged is not None and len(judged):
+        made.scores, made.baseline = made._judge(judged), _trivial(encoder, learnt, judged)
+    return made
 
 
-def chosen_target(columns: Sequence[str], target: str | None) -> str:
-    """The target column: the named one, else the last.
+def _parts(table: Table, target: str, options: TableOptions) -> tuple[Table, Table | None, Table | None]:
+    """Rows to train on, to validate on and to judge by, drawn with the same share of every class."""
+    frame = table.frame
 
-    Raises:
-        UnknownNameError: no column of that name.
-        DataError: there is only one column.
-    """
-    if len(columns) < 2:
-        raise DataError(f"the table has one column, {columns[0]!r}: there is nothing to predict it from" if columns else "the table has no columns")
-    if target is None:
-        return columns[-1]
-    if target not in columns:
-        raise unknown_name("column", target, columns)
-    return target
+    def share_off(rows: Array, share: float, seed: int) -> tuple[Array, Array]:
+        values = frame[target][rows]
+        classes = options.task != "regression" and values.n_unique() * 2 <= len(values)
+        kept, off = split_rows(values.to_numpy() if classes else len(rows), share, seed=seed, stratify=True if classes else None)
+        return rows[np.sort(kept)], rows[np.sort(off)]
 
+    def part(rows: Array) -> Table:
+        return Table(frame[rows], table.name, table.notes)
 
-def default_batch_size(rows: int) -> int:
-    """More rows a step for more rows, so that an epoch keeps some hundreds of steps."""
-    for limit, size in ((1_000, 16), (4_000, 32), (16_000, 64), (64_000, 128), (256_000, 256)):
-        if rows <= limit:
-            return size
-    return 1024
-
-
-def table_network(rows: EncodedTable, outputs: int, *, hidden: Sequence[int] | None, activation: str, dropout: float) -> nn.Layer:
-    """Embeddings beside the numbers, hidden layers, one output a class or value.
-
-    Args:
-        rows: encoded training rows, for the widths.
-        outputs: classes, or 1.
-        hidden: widths; None chooses.
-        activation, dropout: of the hidden layers.
-    """
-    if hidden is None:
-        hidden = (32, 32) if len(rows) < 1_000 else (64, 64) if len(rows) < 10_000 else (128, 64)
-    layers: list[nn.Layer] = [nn.TableInput(rows.cardinalities, names=rows.category_names)]
-    for width in hidden:
-        layers.append(nn.Dense(width, activation=activation))
-        if dropout:
-            layers.append(nn.Dropout(dropout))
-    return nn.Sequential([*layers, nn.Dense(outputs)])
-
-
-def _split(frame: Any, target: str, share: float, seed: int) -> tuple[Array, Array]:
-    """Row numbers of the training and the validation part; rows without a target are in neither."""
-    if not 0 <= share < 1:
-        raise ArgumentError(f"validation is {share!r}, expected a share from 0 to below 1")
-    known = np.flatnonzero(frame[target].is_not_null().to_numpy())
-    if share == 0 or len(known) < 10:
-        return known, known[:0]
-    values = frame[target][known]
-    train, held = split_rows(values.to_numpy(), share, seed=seed)
-    return np.sort(known[train]), np.sort(known[held])
+    rows, test, held = np.arange(frame.height), None, None
+    if isinstance(options.test, (int, float)) and not isinstance(options.test, bool):
+        if options.test:
+            rows, off = share_off(rows, float(options.test), options.seed)
+            test = part(off)
+    elif options.test is not None:
+        test = read_table(options.test)
+    if options.validation:
+        rows, off = share_off(rows, options.validation, options.seed + 1)
+        held = part(off)
+    return part(rows), held, test
 
 
 def _inputs(table: EncodedTable) -> Any:
-    """What the network takes: numbers, categories, or both."""
-    if not table.categories.shape[1]:
-        return table.numbers
-    return (table.numbers, table.categories) if table.numbers.shape[1] else table.categories
+    """Numbers and categories, or what there is of the two."""
+    parts = tuple(a for a in (table.numbers, table.categories) if a.shape[1])
+    return parts if len(parts) > 1 else parts[0]
 
 
-def _targets(table: EncodedTable, classes: int) -> Array:
-    assert table.target is not None
-    return table.target if classes else table.target[:, None]
+def _sizes(rows: int, options: TableOptions) -> tuple[int | str, int]:
+    """Batch size and epochs: small tables get small batches and many epochs, so that there are enough updates."""
+    size = options.batch_size or min(1024, max(32, 2 ** round(np.log2(max(rows, 1) / 200))))
+    if options.epochs is not None:
+        return size, options.epochs
+    return size, int(min(300, max(20, -(-4000 // training_plan(rows, size).iterations))))
 
 
-def _facts(encoder: TableEncoder, rows: EncodedTable, total: int, held: int) -> dict[str, Any]:
-    """What evaluation and reports need of the training data."""
-    assert rows.target is not None
-    facts: dict[str, Any] = {"rows": total, "training_rows": len(rows), "validation_rows": held}
+def _model(encoder: TableEncoder, table: EncodedTable, options: TableOptions) -> Model:
+    """An untrained model for an encoded table."""
+    size, epochs = _sizes(len(table), options)
+    network = options.network
+    if network is None:
+        layers: list[nn.Layer] = [nn.TableInput(table.cardinalities, names=_unique(table.category_names))]
+        for units in options.hidden:
+            layers += [nn.Dense(int(units), activation=options.activation), nn.Dropout(options.dropout)]
+        layers += [nn.Dense(len(encoder.classes))] if encoder.classes else [nn.Dense(1), nn.Reshape(())]
+        network = nn.Sequential(layers)
+    loss = "sparse_categorical_crossentropy" if encoder.classes else "mse"
+    optimizer = _optimizer(options, training_plan(len(table), size, epochs).updates)
+    metrics = ["accuracy"] if encoder.classes else ["mae"]
+    return Model(network, loss=loss, optimizer=optimizer, metrics=metrics, seed=options.seed)
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Names for paths of parameters: no slashes, none twice."""
+    made: list[str] = []
+    for name in names:
+        clean = name.replace("/", "_") or "column"
+        while clean in made:
+            clean += "_"
+        made.append(clean)
+    return made
+
+
+def _optimizer(options: TableOptions, updates: int) -> optim.Optimizer:
+    if not isinstance(options.optimizer, str):
+        return optim.get(options.optimizer)
+    if options.schedule not in ("one_cycle", "constant"):
+        raise unknown_name("schedule", options.schedule, ("one_cycle", "constant"))
+    cycle = options.schedule == "one_cycle" and updates > 10
+    rate: Any = optim.OneCycleLR(options.learning_rate, updates) if cycle else options.learning_rate
+    decay = {} if options.weight_decay is None else {"weight_decay": options.weight_decay}
+    return replace(optim.get(options.optimizer), learning_rate=rate, **decay)
+
+
+def _train(model: Model, table: EncodedTable, checked: EncodedTable | None, options: TableOptions, *, classes: bool) -> History:
+    size, epochs = _sizes(len(table), options)
+    callbacks = list(options.callbacks)
+    if checked is not None and len(checked):
+        callbacks.insert(0, EarlyStopping(patience=options.patience, restore_best_weights=True))
+    return model.fit(
+        _inputs(table),
+        table.target,
+        epochs=epochs,
+        batch_size=size,
+        validation=(_inputs(checked), checked.target) if checked is not None and len(checked) else None,
+        class_weight="balanced" if options.balanced and classes else None,
+        callbacks=callbacks,
+        verbose=options.verbose,
+        checkpoint=options.checkpoint,
+        checkpoint_seconds=options.checkpoint_seconds,
+        resume=options.resume,
+        seed=options.seed,
+    )
+
+
+def _trivial(encoder: TableEncoder, learnt: EncodedTable, judged: EncodedTable) -> dict[str, float]:
+    """The figures of always predicting the classes' shares, or the mean."""
+    assert learnt.target is not None
+    assert judged.target is not None
     if encoder.classes:
-        shares = np.bincount(rows.target, minlength=len(encoder.classes)) / max(len(rows), 1)
-        return {**facts, "class_shares": shares.tolist()}
-    return {**facts, "mean": float(np.mean(np.asarray(encoder.decode_target(rows.target), np.float64)))}
+        shares = np.bincount(learnt.target, minlength=len(encoder.classes)) / len(learnt)
+        return classification_scores(judged.target, np.tile(shares, (len(judged), 1)))
+    mean = np.mean(encoder.decode_target(learnt.target))
+    true = encoder.decode_target(judged.target)
+    return regression_scores(true, np.full(len(true), mean))
 
 
-def _softmax(outputs: Array) -> Array:
-    e = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
-def _classes_judged(probabilities: Array, true: Array, shares: Array) -> dict[str, float]:
-    n, found = len(true), probabilities.argmax(axis=1)
-    common = int(shares.argmax())
-    f1 = []
-    for k in range(len(shares)):
-        hit, said, was = np.sum((found == k) & (true == k)), np.sum(found == k), np.sum(true == k)
-        if said + was:
-            f1.append(2 * hit / (said + was))
-    picked = np.clip(probabilities[np.arange(n), true], _LEAST, 1)
-    result = {
-        "rows": n, "accuracy": float(np.mean(found == true)), "baseline_accuracy": float(np.mean(true == common)),
-        "log_loss": float(-np.mean(np.log(picked))), "baseline_log_loss": float(-np.mean(np.log(np.clip(shares[true], _LEAST, 1)))),
-        "f1": float(np.mean(f1)),
-    }  # fmt: skip
-    if len(shares) == 2 and 0 < true.sum() < n:
-        result["roc_auc"] = _auc(probabilities[:, 1], true)
-    return result
-
-
-def _auc(score: Array, true: Array) -> float:
-    """Share of (positive, negative) pairs in the right order, ties half: the Mann-Whitney statistic."""
-    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2)[place]
-    positive = int(true.sum())
-    return float((rank[true == 1].sum() - positive * (positive + 1) / 2) / (positive * (len(true) - positive)))
-
-
-def _values_judged(found: Array, true: Array, mean: float) -> dict[str, float]:
-    error, trivial = found - true, mean - true
-    spread = float(np.sum((true - true.mean()) ** 2))
-    return {
-        "rows": len(true), "rmse": float(np.sqrt(np.mean(error**2))), "baseline_rmse": float(np.sqrt(np.mean(trivial**2))),
-        "mae": float(np.mean(np.abs(error))), "baseline_mae": float(np.mean(np.abs(trivial))),
-        "r2": 1.0 - float(np.sum(error**2)) / spread if spread else float("nan"),
-    }  # fmt: skip
+def _probabilities(scores: Array) -> Array:
+    """The network's scores as probabilities, unless they are (a network of one's own may end with a softmax)."""
+    if len(scores) and scores.min() >= 0 and np.abs(scores.sum(axis=1) - 1).max() < 1e-4:
+        return scores
+    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
