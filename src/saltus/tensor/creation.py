@@ -159,9 +159,7 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) 
         wanted = dt.as_dtype(dtype if dtype is not None else type(fill_value))
         return of_node(full_node(lengths, fill_value, wanted))
     value = as_tensor(fill_value)
-    return of_node(
-        broadcast(convert(value.node, dt.as_dtype(dtype) if dtype is not None else value.dtype), lengths)
-    )
+    return of_node(broadcast(convert(value.node, dt.as_dtype(dtype) if dtype is not None else value.dtype), lengths))
 
 
 def _like(x: Any, value: Any, dtype: Any, device: Any) -> Tensor:
@@ -239,9 +237,7 @@ def ramp(shape: Shape, axis: int, dtype: DType) -> Node:
     return OPS["iota"](shape=shape, axis=axis, dtype=dtype)
 
 
-def arange(
-    start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None
-) -> Tensor:
+def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None) -> Tensor:
     """Evenly spaced numbers start, start + step, ... below stop.
 
     Args:
@@ -267,18 +263,12 @@ def arange(
     first, last, by = numbers
     count = max(0, -((first - last) // by) if whole else math.ceil((last - first) / by))
     if wanted.is_integer:
-        return of_array(
-            *to_array(
-                np.arange(count, dtype=np.int64) * by + first if whole else np.arange(first, last, by), wanted
-            )
-        )
+        return of_array(*to_array(np.arange(count, dtype=np.int64) * by + first if whole else np.arange(first, last, by), wanted))
     values = first + np.arange(count, dtype=np.float64) * by
     return of_array(*to_array(values, wanted))
 
 
-def linspace(
-    start: Any, stop: Any, /, num: int, *, dtype: Any = None, device: Any = None, endpoint: bool = True
-) -> Tensor:
+def linspace(start: Any, stop: Any, /, num: int, *, dtype: Any = None, device: Any = None, endpoint: bool = True) -> Tensor:
     """`num` evenly spaced numbers from start to stop.
 
     Args:
@@ -303,9 +293,7 @@ def linspace(
     return of_array(*to_array(values, wanted))
 
 
-def eye(
-    n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None
-) -> Tensor:
+def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None) -> Tensor:
     """Ones on a diagonal, zeros elsewhere.
 
     Args:
@@ -382,10 +370,7 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Tensor]:
     order = list(range(len(nodes)))
     if indexing == "xy" and len(nodes) > 1:
         order[0], order[1] = 1, 0
-    rows = [
-        reshape(n, tuple(n.size if k == axis else 1 for k in range(len(nodes))))
-        for n, axis in zip(nodes, order, strict=True)
-    ]
+    rows = [reshape(n, tuple(n.size if k == axis else 1 for k in range(len(nodes)))) for n, axis in zip(nodes, order, strict=True)]
     shape = common_shape("meshgrid", [r.shape for r in rows]) if rows else ()
     return [of_node(broadcast(r, shape)) for r in rows]
 

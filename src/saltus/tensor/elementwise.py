@@ -57,9 +57,7 @@ def _takes(kinds: str) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def _finish(
-    function: Callable[..., Any], template: str, name: str, text: str, example: str, kinds: str, logical: bool
-) -> Any:
+def _finish(function: Callable[..., Any], template: str, name: str, text: str, example: str, kinds: str, logical: bool) -> Any:
     argument, result = example.split(" -> ")
     function.__name__ = function.__qualname__ = name
     function.__doc__ = template.format(
@@ -90,9 +88,7 @@ def _unary(
     return _finish(function, _UNARY, name, text, example, record.kinds + whole, dtype == "bool")
 
 
-def _binary(
-    name: str, text: str, numbers: str, values: str, dtype: str = "float32", *, op: str | None = None
-) -> Any:
+def _binary(name: str, text: str, numbers: str, values: str, dtype: str = "float32", *, op: str | None = None) -> Any:
     record = OPS[op or name]
 
     def function(x1: Any, x2: Any, /) -> Tensor:
@@ -265,12 +261,7 @@ def pow(x1: Any, x2: Any, /) -> Tensor:
         >>> sl.pow(sl.asarray([2.0, 3.0]), 2)
         Tensor([4., 9.], shape=(2,), dtype=float32)
     """
-    if (
-        isinstance(x1, Tensor)
-        and type(x2) in (int, float)
-        and x2 in (0.5, 1, 2, 3, -1)
-        and x1._dtype.is_float
-    ):
+    if isinstance(x1, Tensor) and type(x2) in (int, float) and x2 in (0.5, 1, 2, 3, -1) and x1._dtype.is_float:
         node = x1.node
         power = {
             0.5: lambda: OPS["sqrt"](node), 1: lambda: node, 2: lambda: OPS["square"](node),
@@ -364,11 +355,7 @@ def clip(x: Any, /, min: Any = None, max: Any = None) -> Tensor:
 
 def _bounded(x: Tensor, dtype: DType, bound: Any) -> list[Node]:
     if isinstance(bound, (int, float)):
-        return (
-            common("clip", (x, bound))[0]
-            if not (dtype.is_integer and isinstance(bound, float))
-            else [x.node, _whole(x, bound)]
-        )
+        return common("clip", (x, bound))[0] if not (dtype.is_integer and isinstance(bound, float)) else [x.node, _whole(x, bound)]
     return _spread("clip", x.node, convert(node_of(bound), dtype))
 
 

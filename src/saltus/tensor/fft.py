@@ -79,9 +79,7 @@ def _named(function: Any, doc: str, name: str) -> Any:
 def _operand(name: str, x: Any, takes: str) -> Any:
     node = node_of(x)
     if node.dtype.kind not in ("f" if takes is _REAL else "fc"):
-        raise DTypeError(
-            f"{name} takes {takes}, got {node.dtype.name}", site=here(), fix="x.astype('float32')"
-        )
+        raise DTypeError(f"{name} takes {takes}, got {node.dtype.name}", site=here(), fix="x.astype('float32')")
     return node
 
 

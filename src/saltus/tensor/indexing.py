@@ -54,11 +54,7 @@ def _expand(key: Any, rank: int) -> list[Any]:
     spelled: list[Any] = []
     for entry in entries:
         if isinstance(entry, (list, np.ndarray, np.generic)) and not isinstance(entry, (int, bool)):
-            entry = (
-                of_array(np.zeros(0, np.int64), dt.int64)
-                if isinstance(entry, list) and not entry
-                else as_tensor(entry)
-            )
+            entry = of_array(np.zeros(0, np.int64), dt.int64) if isinstance(entry, list) and not entry else as_tensor(entry)
         if isinstance(entry, bool):
             entry = as_tensor(entry)
         spelled.append(entry)
@@ -84,7 +80,7 @@ def _single(entry: Any, axis: int, shape: Shape) -> int:
     n, i = shape[axis], entry.__index__()
     if not -n <= i < n:
         raise _fail(
-            f"index {i} lies outside axis {axis}, which has {n} elements (shape {shape})",
+            f"index {i} lies outside axis {axis} of length {n} (shape {shape})",
             f"use {-n} to {n - 1}" if n else "the axis is empty",
         )
     return i % n
@@ -105,14 +101,12 @@ def _checked(index: Tensor, axis: int, shape: Shape) -> Node:
             if low < -n or high >= n:
                 wrong = low if low < -n else high
                 raise _fail(
-                    f"index {wrong} lies outside axis {axis}, which has {n} elements (shape {shape})",
+                    f"index {wrong} lies outside axis {axis} of length {n} (shape {shape})",
                     f"use {-n} to {n - 1}",
                 )
             if low >= 0:
                 return convert(index.node, dt.int64)
-        return of_array(
-            np.where(values < 0, values.astype(np.int64) + n, values.astype(np.int64)), dt.int64
-        ).node
+        return of_array(np.where(values < 0, values.astype(np.int64) + n, values.astype(np.int64)), dt.int64).node
     node = convert(index.node, dt.int64)
     if index.dtype.kind == "u":
         return node
@@ -151,9 +145,7 @@ def _plan(key: Any, shape: Shape) -> _Plan:
                 new.append(shape[axis + offset])
             picked.append(place)
             axis += entry.ndim
-        elif (isinstance(entry, Tensor) and has_array) or (
-            isinstance(entry, Tensor) and not known(entry.node)
-        ):
+        elif (isinstance(entry, Tensor) and has_array) or (isinstance(entry, Tensor) and not known(entry.node)):
             arrays.append((len(new), _checked(entry, axis, shape)))
             picked.append(place)
             new.append(shape[axis])
@@ -182,9 +174,7 @@ def _positions(mask: Tensor, axis: int, shape: Shape) -> list[Node]:
         return []
     covered = shape[axis : axis + mask.ndim]
     if len(covered) < mask.ndim or any(k not in (n, 0) for n, k in zip(covered, mask.shape, strict=True)):
-        raise _fail(
-            f"a mask of shape {mask.shape} does not fit axes {axis} to {axis + mask.ndim - 1} of shape {shape}"
-        )
+        raise _fail(f"a mask of shape {mask.shape} does not fit axes {axis} to {axis + mask.ndim - 1} of shape {shape}")
     return [of_array(np.ascontiguousarray(p), dt.int64).node for p in np.nonzero(mask.numpy())]
 
 
@@ -253,9 +243,7 @@ def _fit(value: Node, shape: Shape) -> Node:
     try:
         return broadcast(value, shape)
     except ShapeError:
-        raise ShapeError(
-            f"a value of shape {value.shape} does not fit the {shape} elements it is assigned to", site=here()
-        ) from None
+        raise ShapeError(f"a value of shape {value.shape} does not fit the {shape} elements it is assigned to", site=here()) from None
 
 
 def _set_box(own: Node, plan: _Plan, value: Node) -> Node:
@@ -272,10 +260,7 @@ def _into_box(own: Node, plan: _Plan, box: Node) -> Node:
     if not turned.size:
         return own
     interior = tuple(k - 1 for k in plan.step)
-    high = tuple(
-        n - (i + (d - 1) * k + 1)
-        for n, i, d, k in zip(own.shape, plan.start, turned.shape, plan.step, strict=True)
-    )
+    high = tuple(n - (i + (d - 1) * k + 1) for n, i, d, k in zip(own.shape, plan.start, turned.shape, plan.step, strict=True))
     inside = move.pad(full(turned.shape, True, dt.bool_), plan.start, high, interior, value=False)
     return OPS["where"](inside, move.pad(turned, plan.start, high, interior), own)
 
@@ -309,9 +294,7 @@ def _replace_rows(base: Node, index: Node, rows: Node) -> Node:
     numeric = rows if rows.dtype is not dt.bool_ else convert(rows, dt.uint8)
     rows = OPS["where"](kept, numeric, full(rows.shape, 0, numeric.dtype))
     zero = full(base.shape, 0, numeric.dtype)
-    hits = OPS["scatter_add"](
-        full((base.shape[0],), 0, dt.int32), index, full((index.size,), 1, dt.int32), axis=0
-    )
+    hits = OPS["scatter_add"](full((base.shape[0],), 0, dt.int32), index, full((index.size,), 1, dt.int32), axis=0)
     hit = OPS["greater"](hits, full(hits.shape, 0, dt.int32))
     hit = broadcast(move.reshape(hit, (base.shape[0], *[1] * (len(base.shape) - 1))), base.shape)
     return OPS["where"](hit, convert(OPS["scatter_add"](zero, index, rows, axis=0), base.dtype), base)
@@ -332,9 +315,7 @@ def _last_traced(index: Node) -> Node:
     ordered = OPS["take"](index, order, axis=0)
     differs = OPS["not_equal"](move.slice_(ordered, (0,), (n - 1,)), move.slice_(ordered, (1,), (n,)))
     ends = convert(move.pad(differs, (0,), (1,), value=True), dt.int32)
-    return OPS["greater"](
-        OPS["scatter_add"](full((n,), 0, dt.int32), order, ends, axis=0), full((n,), 0, dt.int32)
-    )
+    return OPS["greater"](OPS["scatter_add"](full((n,), 0, dt.int32), order, ends, axis=0), full((n,), 0, dt.int32))
 
 
 def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:

@@ -109,9 +109,7 @@ class Program:
             attributes = "".join(f", {k}={_attribute(v)}" for k, v in node.attrs)
             operands = ", ".join(number[s] for s in node.src)
             kind = f"{_type(node)}" if not node.parts else f"{len(node.parts)} results"
-            lines.append(
-                f"  {label} = {node.op.name}({(operands + attributes).removeprefix(', ')}): {kind}    # {format_site(node.site)}"
-            )
+            lines.append(f"  {label} = {node.op.name}({(operands + attributes).removeprefix(', ')}): {kind}    # {format_site(node.site)}")
         return "\n".join([*lines, f"  return {', '.join(number[o] for o in self.outputs)}"])
 
 
@@ -130,9 +128,7 @@ class Jit:
         traces: how often the function has been captured so far.
     """
 
-    def __init__(
-        self, function: Callable[..., Any], static: tuple[int | str, ...], donate: tuple[int | str, ...]
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], static: tuple[int | str, ...], donate: tuple[int | str, ...]) -> None:
         functools.update_wrapper(self, function)
         self._function = function
         self._name = name_of(function)
@@ -147,7 +143,7 @@ class Jit:
         return len(self._programs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if captures.names:  # inside another capture it is part of that program
+        if captures.open:  # inside another capture it is part of that program
             return self._function(*args, **kwargs)
         program = self._last
         found = None if program is None else program.read(args, kwargs)
@@ -180,9 +176,7 @@ class Jit:
         self._last = program
         return program, (leaves, [_carrier(leaf) for leaf in leaves])
 
-    def _form(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], form: list[Any], leaves: list[Any]
-    ) -> tuple[int, ...]:
+    def _form(self, args: tuple[Any, ...], kwargs: dict[str, Any], form: list[Any], leaves: list[Any]) -> tuple[int, ...]:
         """Fill in form and leaves; returns the places of donated leaves."""
         if not self._static_places and not self._donate_places and not kwargs:
             for value in args:
@@ -226,9 +220,7 @@ class Jit:
                     )
         return ArgumentError(f"{self._name}: an argument cannot be compared with those of earlier calls")
 
-    def _trace(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], donated: tuple[int, ...], reason: str
-    ) -> Program:
+    def _trace(self, args: tuple[Any, ...], kwargs: dict[str, Any], donated: tuple[int, ...], reason: str) -> Program:
         inputs: list[Node] = []
 
         def stand_in(value: Any) -> Tensor:
@@ -238,9 +230,7 @@ class Jit:
                 tensor._dtype = _NUMBERS[type(value)]
                 shape: tuple[int, ...] = ()
             else:
-                tensor._dtype = (
-                    value._dtype if type(value) is Tensor else dt.as_dtype(value.dtype.newbyteorder("="))
-                )
+                tensor._dtype = value._dtype if type(value) is Tensor else dt.as_dtype(value.dtype.newbyteorder("="))
                 shape = value.shape
             tensor._node, tensor._array, tensor._weak = placeholder(shape, tensor._dtype), None, number
             tensor._form = None
@@ -303,9 +293,7 @@ class Jit:
         )
 
 
-def _places(
-    what: str, function: Callable[..., Any], given: tuple[int | str, ...]
-) -> tuple[frozenset[int], frozenset[str]]:
+def _places(what: str, function: Callable[..., Any], given: tuple[int | str, ...]) -> tuple[frozenset[int], frozenset[str]]:
     """Arguments named by position or name, as both."""
     if not given:
         return frozenset(), frozenset()
@@ -322,14 +310,8 @@ def _places(
             if item < len(positional):
                 names.add(positional[item])
             continue
-        if (
-            parameters
-            and item not in parameters
-            and not any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        ):
-            raise ArgumentError(
-                f"sl.jit: {what} names {item!r}, but {name_of(function)} has the arguments {', '.join(parameters)}"
-            )
+        if parameters and item not in parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            raise ArgumentError(f"sl.jit: {what} names {item!r}, but {name_of(function)} has the arguments {', '.join(parameters)}")
         names.add(item)
         if item in positional:
             places.add(positional.index(item))
@@ -347,9 +329,7 @@ def _tensors(values: Sequence[Any]) -> list[Tensor]:
     return found
 
 
-def _hoist(
-    name: str, inputs: Sequence[Node], outputs: Sequence[Node]
-) -> tuple[list[Node], list[Node], list[Array]]:
+def _hoist(name: str, inputs: Sequence[Node], outputs: Sequence[Node]) -> tuple[list[Node], list[Node], list[Array]]:
     """Compute once what depends on outside Tensors only, and make inputs of it."""
     own = set(inputs)
     inside, outside = set(own), set()

@@ -24,9 +24,7 @@ from saltus.tensor.tracing import here
 def _inexact(name: str, x: Any) -> Node:
     node = node_of(x)
     if not node.dtype.is_inexact:
-        raise DTypeError(
-            f"{name} takes floats, got {node.dtype.name}", site=here(), fix="x.astype('float32')"
-        )
+        raise DTypeError(f"{name} takes floats, got {node.dtype.name}", site=here(), fix="x.astype('float32')")
     return node
 
 
@@ -93,12 +91,8 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
     a, b = same_type((x1, x2))
     shape = common_shape("cross", [a.shape, b.shape])
     place = axis % len(shape) if -len(shape) <= axis < len(shape) else -1
-    if place < 0 or any(
-        len(n.shape) < len(shape) - place or n.shape[place - len(shape)] != 3 for n in (a, b)
-    ):
-        raise ShapeError(
-            f"cross takes vectors of 3 elements along axis {axis}, got {a.shape} and {b.shape}", site=here()
-        )
+    if place < 0 or any(len(n.shape) < len(shape) - place or n.shape[place - len(shape)] != 3 for n in (a, b)):
+        raise ShapeError(f"cross takes vectors of 3 elements along axis {axis}, got {a.shape} and {b.shape}", site=here())
     return of_node(matrix.cross(broadcast(a, shape), broadcast(b, shape), place))
 
 
@@ -314,14 +308,10 @@ def solve(x1: Any, x2: Any, /) -> Tensor:
     """
     a, b = same_type((_tensor("solve", x1), _tensor("solve", x2)))
     if len(a.shape) < 2 or not b.shape:
-        raise ShapeError(
-            f"solve takes matrices and right sides, got shapes {a.shape} and {b.shape}", site=here()
-        )
+        raise ShapeError(f"solve takes matrices and right sides, got shapes {a.shape} and {b.shape}", site=here())
     columns = move.reshape(b, (*b.shape, 1)) if len(b.shape) == 1 else b
     lead = common_shape("solve", [a.shape[:-2], columns.shape[:-2]])
-    made = OPS["solve"](
-        broadcast(a, (*lead, *a.shape[-2:])), broadcast(columns, (*lead, *columns.shape[-2:]))
-    )
+    made = OPS["solve"](broadcast(a, (*lead, *a.shape[-2:])), broadcast(columns, (*lead, *columns.shape[-2:])))
     return of_node(move.reshape(made, made.shape[:-1]) if len(b.shape) == 1 else made)
 
 
@@ -376,9 +366,7 @@ def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Tensor:
     return of_node(matrix.trace(convert(node, summed(node.dtype, dtype)), offset))
 
 
-def vector_norm(
-    x: Any, /, *, axis: int | Sequence[int] | None = None, keepdims: bool = False, ord: Any = 2
-) -> Tensor:
+def vector_norm(x: Any, /, *, axis: int | Sequence[int] | None = None, keepdims: bool = False, ord: Any = 2) -> Tensor:
     """Norm of vectors, (sum |x|^ord)^(1/ord).
 
     Args:

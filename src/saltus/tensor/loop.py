@@ -49,16 +49,12 @@ def scan(
     rows = [as_tensor(v) for v in tree.leaves(xs)]
     if length is None:
         if not rows:
-            raise ArgumentError(
-                f"{name}: without xs the number of steps is not known", site=here(), fix="give length="
-            )
+            raise ArgumentError(f"{name}: without xs the number of steps is not known", site=here(), fix="give length=")
         length = rows[0].shape[0] if rows[0].shape else 0
     for (path, _), row in zip(tree.paths(xs), rows, strict=True):
         if not row.shape or row.shape[0] != length:
             where = "xs" + "".join(f"[{p!r}]" for p in path)
-            raise ShapeError(
-                f"{name}: {where} has shape {row.shape}, but the loop has {length} steps", site=here()
-            )
+            raise ShapeError(f"{name}: {where} has shape {row.shape}, but the loop has {length} steps", site=here())
     own = [placeholder(s.shape, s.dtype) for s in start] + [placeholder(r.shape[1:], r.dtype) for r in rows]
     state = tree.rebuild(carry, iter([of_node(n) for n in own[: len(start)]]))
     piece = tree.rebuild(xs, iter([of_node(n) for n in own[len(start) :]]))
@@ -73,17 +69,10 @@ def scan(
                 f"{name}: the carry goes in as {_form(paths)} and comes out as {_form(after_paths)}", site=here(),
                 fix="return a carry of the same form",
             )  # fmt: skip
-        nodes = [
-            _same(name, path, before, as_tensor(v))
-            for path, before, v in zip(paths, start, tree.leaves(after), strict=True)
-        ]
+        nodes = [_same(name, path, before, as_tensor(v)) for path, before, v in zip(paths, start, tree.leaves(after), strict=True)]
         results = [as_tensor(v).node for v in tree.leaves(result)]
-    last, stacked = close_over(
-        own, nodes, results, [s.node for s in start], [r.node for r in rows], length=length, reverse=reverse
-    )
-    return tree.rebuild(carry, iter([of_node(n) for n in last])), tree.rebuild(
-        result, iter([of_node(n) for n in stacked])
-    )
+    last, stacked = close_over(own, nodes, results, [s.node for s in start], [r.node for r in rows], length=length, reverse=reverse)
+    return tree.rebuild(carry, iter([of_node(n) for n in last])), tree.rebuild(result, iter([of_node(n) for n in stacked]))
 
 
 def _form(paths: list[str]) -> str:
@@ -93,9 +82,7 @@ def _form(paths: list[str]) -> str:
 def _same(name: str, path: str, before: Tensor, after: Tensor) -> Any:
     """The next carry, of the shape and type of the first."""
     if before.shape != after.shape:
-        raise ShapeError(
-            f"{name}: {path} has shape {before.shape} before a step and {after.shape} after it", site=here()
-        )
+        raise ShapeError(f"{name}: {path} has shape {before.shape} before a step and {after.shape} after it", site=here())
     if before.dtype.kind != after.dtype.kind:
         raise ShapeError(
             f"{name}: {path} is {before.dtype.name} before a step and {after.dtype.name} after it", site=here(),

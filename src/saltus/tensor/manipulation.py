@@ -68,9 +68,7 @@ def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Tensor:
     if -1 in given:
         known = math.prod(d for d in given if d != -1)
         if known == 0 or node.size % known:
-            raise ShapeError(
-                f"reshape: {node.size} elements of shape {node.shape} do not fill {given}", site=here()
-            )
+            raise ShapeError(f"reshape: {node.size} elements of shape {node.shape} do not fill {given}", site=here())
         given = tuple(node.size // known if d == -1 else d for d in given)
     return of_node(move.reshape(node, shape_of(given)))
 
@@ -212,10 +210,7 @@ def moveaxis(x: Any, source: Any, destination: Any, /) -> Tensor:
     node = node_of(x)
     rank = len(node.shape)
     start = [one_axis("moveaxis", a, rank) for a in ((source,) if isinstance(source, int) else source)]
-    end = [
-        one_axis("moveaxis", a, rank)
-        for a in ((destination,) if isinstance(destination, int) else destination)
-    ]
+    end = [one_axis("moveaxis", a, rank) for a in ((destination,) if isinstance(destination, int) else destination)]
     if len(start) != len(end) or len(set(start)) != len(start) or len(set(end)) != len(end):
         raise ShapeError(f"moveaxis: {source} and {destination} do not pair up", site=here())
     order = [a for a in range(rank) if a not in start]
@@ -266,9 +261,7 @@ def squeeze(x: Any, /, axis: int | Sequence[int]) -> Tensor:
     places = axes_of("squeeze", axis, len(node.shape))
     for i in places:
         if node.shape[i] != 1:
-            raise ShapeError(
-                f"squeeze: axis {i} of shape {node.shape} has length {node.shape[i]}, not 1", site=here()
-            )
+            raise ShapeError(f"squeeze: axis {i} of shape {node.shape} has length {node.shape[i]}, not 1", site=here())
     return of_node(move.reshape(node, tuple(d for i, d in enumerate(node.shape) if i not in places)))
 
 
@@ -384,9 +377,7 @@ def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Tensor:
     nodes = same_type(arrays)
     shapes = {n.shape for n in nodes}
     if len(shapes) != 1:
-        raise ShapeError(
-            f"stack needs equal shapes, got {', '.join(str(n.shape) for n in nodes)}", site=here()
-        )
+        raise ShapeError(f"stack needs equal shapes, got {', '.join(str(n.shape) for n in nodes)}", site=here())
     place = one_axis("stack", axis, len(nodes[0].shape) + 1)
     wide = [move.reshape(n, (*n.shape[:place], 1, *n.shape[place:])) for n in nodes]
     return of_node(move.concat(wide, place))
@@ -430,9 +421,7 @@ def split(x: Any, /, sections: int | Sequence[int], *, axis: int = 0) -> tuple[T
     n = node.shape[place]
     if isinstance(sections, int):
         if sections < 1 or n % sections:
-            raise ShapeError(
-                f"split: axis {place} of shape {node.shape} is not {sections} equal parts", site=here()
-            )
+            raise ShapeError(f"split: axis {place} of shape {node.shape} is not {sections} equal parts", site=here())
         cuts = list(range(0, n + 1, n // sections)) if n else [0] * (sections + 1)
     else:
         cuts = [0, *sections, n]
@@ -487,9 +476,7 @@ def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Tensor:
     if times.size == 1:
         wide = (*node.shape[: place + 1], int(times.reshape(())), *node.shape[place + 1 :])
         spread = broadcast(move.reshape(node, (*node.shape[: place + 1], 1, *node.shape[place + 1 :])), wide)
-        return of_node(
-            move.reshape(spread, (*node.shape[:place], n * wide[place + 1], *node.shape[place + 1 :]))
-        )
+        return of_node(move.reshape(spread, (*node.shape[:place], n * wide[place + 1], *node.shape[place + 1 :])))
     index = of_array(np.repeat(np.arange(n), times), dt.int64)
     return of_node(OPS["take"](node, index.node, axis=place))
 
@@ -513,9 +500,7 @@ def pad(x: Any, width: Any, /, *, value: float = 0) -> Tensor:
     if len(width) == 2 and all(isinstance(w, int) for w in width):
         width = [tuple(width)] * len(node.shape)
     if len(width) != len(node.shape):
-        raise ShapeError(
-            f"pad: {len(width)} widths for the {len(node.shape)} axes of shape {node.shape}", site=here()
-        )
+        raise ShapeError(f"pad: {len(width)} widths for the {len(node.shape)} axes of shape {node.shape}", site=here())
     return of_node(move.pad(node, tuple(w[0] for w in width), tuple(w[1] for w in width), value=value))
 
 

@@ -38,9 +38,7 @@ def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool
         [1, 2, 0]
     """
     node = node_of(x)
-    return of_node(
-        OPS["argsort"](node, axis=one_axis("argsort", axis, len(node.shape)), descending=bool(descending))
-    )
+    return of_node(OPS["argsort"](node, axis=one_axis("argsort", axis, len(node.shape)), descending=bool(descending)))
 
 
 def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
@@ -58,9 +56,7 @@ def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = 
         [3.0, 2.0, 1.0]
     """
     node = node_of(x)
-    return of_node(
-        OPS["sort"](node, axis=one_axis("sort", axis, len(node.shape)), descending=bool(descending))
-    )
+    return of_node(OPS["sort"](node, axis=one_axis("sort", axis, len(node.shape)), descending=bool(descending)))
 
 
 class TopK(NamedTuple):
@@ -188,12 +184,8 @@ def unique_all(x: Any, /) -> UniqueAll:
     if tensor.dtype is dt.bfloat16:
         raise DTypeError("unique does not take bfloat16", fix="x.astype('float32')", site=here())
     array = tensor.numpy()
-    values, indices, inverse, counts = np.unique(
-        array, return_index=True, return_inverse=True, return_counts=True, equal_nan=False
-    )
-    return UniqueAll(
-        of_array(values, tensor.dtype), _whole(indices), _whole(inverse.reshape(array.shape)), _whole(counts)
-    )
+    values, indices, inverse, counts = np.unique(array, return_index=True, return_inverse=True, return_counts=True, equal_nan=False)
+    return UniqueAll(of_array(values, tensor.dtype), _whole(indices), _whole(inverse.reshape(array.shape)), _whole(counts))
 
 
 def unique_counts(x: Any, /) -> UniqueCounts:

@@ -60,9 +60,7 @@ def matmul(x1: Any, x2: Any, /) -> Tensor:
     a, b = _numbers("matmul", x1, x2)
     left, right = a.shape, b.shape
     if not left or not right:
-        raise ShapeError(
-            f"matmul takes vectors and matrices, got shapes {left} and {right}", site=here(), fix="use *"
-        )
+        raise ShapeError(f"matmul takes vectors and matrices, got shapes {left} and {right}", site=here(), fix="use *")
     inner = right[-2] if len(right) > 1 else right[0]
     if left[-1] != inner:
         raise ShapeError(
@@ -71,9 +69,7 @@ def matmul(x1: Any, x2: Any, /) -> Tensor:
         )  # fmt: skip
     rows = move.reshape(a, (1, *left)) if len(left) == 1 else a
     columns = move.reshape(b, (*right, 1)) if len(right) == 1 else b
-    if (
-        len(columns.shape) == 2 and len(rows.shape) > 2
-    ):  # one matrix for all: the leading axes are rows of one product
+    if len(columns.shape) == 2 and len(rows.shape) > 2:  # one matrix for all: the leading axes are rows of one product
         flat = move.reshape(rows, (math.prod(rows.shape[:-1]), rows.shape[-1]))
         made = move.reshape(product(flat, columns), (*rows.shape[:-1], columns.shape[-1]))
     else:

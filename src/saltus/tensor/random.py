@@ -71,11 +71,7 @@ def fold_in(key: Any, data: Any) -> Tensor:
         >>> bool(sl.random.fold_in(k, 1) == sl.random.fold_in(k, 2))
         False
     """
-    number = (
-        scalar(int(data) & (_FOLDED - 1), dt.uint64)
-        if isinstance(data, int)
-        else convert(node_of(data), dt.uint64)
-    )
+    number = scalar(int(data) & (_FOLDED - 1), dt.uint64) if isinstance(data, int) else convert(node_of(data), dt.uint64)
     return of_node(bits.fold_in(_key(key), OPS["bitwise_or"](number, scalar(_FOLDED, dt.uint64))))
 
 
@@ -293,9 +289,7 @@ def categorical(key: Any, logits: Any, *, axis: int = -1, shape: Any = None) -> 
     rows = move.permute(node, order)
     lengths = rows.shape[:-1] if shape is None else shape_of(shape)
     if common_shape("categorical", [rows.shape[:-1], lengths]) != lengths:
-        raise ShapeError(
-            f"categorical: logits of shape {node.shape} do not fit the result's shape {lengths}", site=here()
-        )
+        raise ShapeError(f"categorical: logits of shape {node.shape} do not fit the result's shape {lengths}", site=here())
     full_shape = (*lengths, rows.shape[-1])
     noise = gumbel(key, full_shape, dtype=node.dtype).node
     return of_node(move.reshape(argmax(broadcast(rows, full_shape) + noise, len(lengths)), lengths))
@@ -320,9 +314,7 @@ def gumbel(key: Any, shape: Any = (), *, dtype: Any = "float32") -> Tensor:
     return of_node(convert(-OPS["log"](-OPS["log"](drawn)), wanted))
 
 
-def choice(
-    key: Any, a: Any, shape: Any = (), *, replace: bool = True, p: Any = None, axis: int = 0
-) -> Tensor:
+def choice(key: Any, a: Any, shape: Any = (), *, replace: bool = True, p: Any = None, axis: int = 0) -> Tensor:
     """Elements drawn from an array.
 
     Args:

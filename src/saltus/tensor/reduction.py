@@ -74,9 +74,7 @@ def _extreme(name: str, x: Any, axis: Axis, keepdims: bool) -> Tensor:
     tensor = as_tensor(x)
     axes = axes_of(name, axis, tensor.ndim)
     if any_zero := [i for i in axes if tensor.shape[i] == 0]:
-        raise ShapeError(
-            f"{name}: axis {any_zero[0]} of shape {tensor.shape} is empty, so it has no {name}", site=here()
-        )
+        raise ShapeError(f"{name}: axis {any_zero[0]} of shape {tensor.shape} is empty, so it has no {name}", site=here())
     return of_node(drop(OPS[name](tensor.node, axes=axes) if axes else tensor.node, axes, keepdims))
 
 
@@ -212,9 +210,7 @@ def any(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return _logical("any", x, axis, keepdims)
 
 
-def _running(
-    name: str, function: str, x: Any, axis: int | None, dtype: Any, include_initial: bool, start: int
-) -> Tensor:
+def _running(name: str, function: str, x: Any, axis: int | None, dtype: Any, include_initial: bool, start: int) -> Tensor:
     tensor = as_tensor(x)
     if axis is None:
         if tensor.ndim != 1:
@@ -228,9 +224,7 @@ def _running(
     return of_node(node)
 
 
-def cumulative_sum(
-    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
-) -> Tensor:
+def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Tensor:
     """Running sum along an axis.
 
     Args:
@@ -247,9 +241,7 @@ def cumulative_sum(
     return _running("cumulative_sum", "cumsum", x, axis, dtype, include_initial, 0)
 
 
-def cumulative_prod(
-    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
-) -> Tensor:
+def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Tensor:
     """Running product along an axis.
 
     Args:
@@ -269,9 +261,7 @@ def cumulative_prod(
 def _position(name: str, x: Any, axis: int | None, keepdims: bool, smallest: bool) -> Tensor:
     tensor = as_tensor(x)
     if tensor.dtype.kind == "c":
-        raise DTypeError(
-            f"{name} does not take {tensor.dtype.name}: complex numbers have no order", site=here()
-        )
+        raise DTypeError(f"{name} does not take {tensor.dtype.name}: complex numbers have no order", site=here())
     if not tensor.size:
         raise ShapeError(f"{name}: an array of shape {tensor.shape} has no elements", site=here())
     if axis is None:
@@ -336,11 +326,7 @@ def count_nonzero(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Te
         Tensor(2, shape=(), dtype=int64)
     """
     tensor = as_tensor(x)
-    hit = (
-        tensor.node
-        if tensor.dtype is dt.bool_
-        else OPS["not_equal"](tensor.node, full(tensor.shape, 0, tensor.dtype))
-    )
+    hit = tensor.node if tensor.dtype is dt.bool_ else OPS["not_equal"](tensor.node, full(tensor.shape, 0, tensor.dtype))
     return sum(of_node(hit), axis=axis, keepdims=keepdims)
 
 
@@ -367,8 +353,6 @@ def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: 
         ends = [0 if i == place else 0 for i in range(len(node.shape))]
         up = [1 if i == place else 0 for i in range(len(node.shape))]
         upper = move.slice_(node, tuple(u if length else 0 for u in up), node.shape)
-        lower = move.slice_(
-            node, tuple(ends), tuple(d - u if length else d for d, u in zip(node.shape, up, strict=True))
-        )
+        lower = move.slice_(node, tuple(ends), tuple(d - u if length else d for d, u in zip(node.shape, up, strict=True)))
         node = OPS["not_equal"](upper, lower) if node.dtype is dt.bool_ else upper - lower
     return of_node(node)

@@ -42,9 +42,7 @@ class Storage:
 
 
 storage = Storage()
-named: weakref.WeakValueDictionary[Node, Any] = (
-    weakref.WeakValueDictionary()
-)  # lazy Tensors that a variable still names
+named: weakref.WeakValueDictionary[Node, Any] = weakref.WeakValueDictionary()  # lazy Tensors that a variable still names
 
 
 def leaf(array: Array, dtype: Any) -> Node:
@@ -175,10 +173,6 @@ def _body_key(body: Body) -> tuple[Any, ...]:
         if node in number:
             continue
         number[node] = len(number)
-        attributes = (
-            (node.shape, node.dtype.name)
-            if is_source(node) and node.op.name == "input"
-            else _attributes(node, tokens)
-        )
+        attributes = (node.shape, node.dtype.name) if is_source(node) and node.op.name == "input" else _attributes(node, tokens)
         key.append((node.op.name, tuple([number[s] for s in node.src]), attributes))
     return tuple(key), len(body.inputs), tuple(number[o] for o in body.outputs)

@@ -137,11 +137,13 @@ class Tensor:
         """Take the computed values, and forget the graph that gave them unless a capture needs it."""
         if self._node is node:
             self._array = array
-            if not captures.names:
+            if not captures.open:
                 self._node = None
 
     def _values(self) -> Array:
         """Its own memory, in the form engines use."""
+        if captures.open and self._node is not None:
+            captures.open[-1].looked.append(here())
         if self._array is None:
             self.realise()
         return self._array  # type: ignore[return-value]
@@ -182,9 +184,7 @@ class Tensor:
         array = self.numpy()
         if dtype is not None and np.dtype(dtype) != array.dtype:
             if copy is False:
-                raise ArgumentError(
-                    f"a {self._dtype.name} Tensor cannot become {np.dtype(dtype)} without a copy"
-                )
+                raise ArgumentError(f"a {self._dtype.name} Tensor cannot become {np.dtype(dtype)} without a copy")
             return array.astype(dtype)
         if copy is False and self._dtype is dt.bfloat16:
             raise ArgumentError("NumPy has no bfloat16, so its values cannot be shared without a copy")
@@ -203,15 +203,11 @@ class Tensor:
         if stream is not None:
             raise ArgumentError(f"a CPU Tensor has no stream, got stream={stream!r}")
         if dl_device not in (None, (1, 0)):
-            raise BufferError(
-                f"this Tensor lives on the CPU, device (1, 0); it cannot be handed to device {dl_device}"
-            )
+            raise BufferError(f"this Tensor lives on the CPU, device (1, 0); it cannot be handed to device {dl_device}")
         array = self._values()
         if copy:
             return array.copy().__dlpack__(max_version=max_version)
-        if (
-            max_version is not None and max_version[0] >= 1
-        ):  # this version of the protocol can say "read-only"
+        if max_version is not None and max_version[0] >= 1:  # this version of the protocol can say "read-only"
             array = self.numpy()
         return array.__dlpack__(max_version=max_version)
 
@@ -236,21 +232,13 @@ class Tensor:
 
     def __index__(self) -> int:
         if not self._dtype.is_integer:
-            raise DTypeError(
-                f"only an integer Tensor can be an index or a length; this one is {self._dtype.name}"
-            )
+            raise DTypeError(f"only an integer Tensor can be an index or a length; this one is {self._dtype.name}")
         return int(self._single("an index"))
 
     def _single(self, what: str) -> Any:
         if self.shape != ():
-            fix = (
-                "use sl.any(x) or sl.all(x)"
-                if what == "a truth value"
-                else "pick or reduce to one element: x[0], x.sum()"
-            )
-            raise ShapeError(
-                f"a Tensor of shape {self.shape} is not {what}; only shape () is", site=here(), fix=fix
-            )
+            fix = "use sl.any(x) or sl.all(x)" if what == "a truth value" else "pick or reduce to one element: x[0], x.sum()"
+            raise ShapeError(f"a Tensor of shape {self.shape} is not {what}; only shape () is", site=here(), fix=fix)
         array = self._values()
         return dt.from_bfloat16(array)[()] if self._dtype is dt.bfloat16 else array[()]
 
@@ -279,13 +267,13 @@ class Tensor:
         return _restore, (self._values(), self._dtype)
 
     def __repr__(self) -> str:
+        if self._array is None and self._node is None:
+            return "Tensor(memory donated)"
         tail = f"shape={self.shape}, dtype={self._dtype.name}"
         try:
             array = self.numpy()
         except TracingError:
             return f"Tensor({tail}, no value while captured)"
-        except ArgumentError:
-            return "Tensor(memory donated)"
         return f"Tensor({np.array2string(array, separator=', ', prefix='Tensor(')}, {tail})"
 
     def __format__(self, spec: str) -> str:
@@ -319,10 +307,7 @@ class Tensor:
         if self._dtype.kind in "iu":
             return f"{first}\nvalues from {array.min()} to {array.max()}, mean {array.mean():.4g}"
         finite = array[np.isfinite(array)].astype(np.float64)
-        wrong = [
-            f"{n} {w}" if n else f"no {w}"
-            for w, n in (("NaN", np.isnan(array).sum()), ("infinity", np.isinf(array).sum()))
-        ]
+        wrong = [f"{n} {w}" if n else f"no {w}" for w, n in (("NaN", np.isnan(array).sum()), ("infinity", np.isinf(array).sum()))]
         spread = (
             f"values from {finite.min():.4g} to {finite.max():.4g}, mean {finite.mean():.4g}, spread {finite.std():.3g}"
             if finite.size
@@ -336,7 +321,7 @@ def of_node(node: Node) -> Tensor:
     made = Tensor.__new__(Tensor)
     made._node, made._array, made._dtype = node, storage.get(node), node.dtype
     made._weak, made._form = False, None
-    if not captures.names:
+    if not captures.open:
         if made._array is None:
             named[node] = made
         else:
@@ -487,9 +472,7 @@ def _from_python(data: Any, wanted: DType | None) -> tuple[Array, DType]:
     if wanted is not None and wanted.is_integer and array.dtype.kind in "iu" and array.size:
         limits = np.iinfo(wanted.numpy)
         if int(array.min()) < limits.min or int(array.max()) > limits.max:
-            raise ArgumentError(
-                f"values from {array.min()} to {array.max()} do not fit {wanted.name}", site=here()
-            )
+            raise ArgumentError(f"values from {array.min()} to {array.max()} do not fit {wanted.name}", site=here())
     return array, default
 
 

@@ -14,24 +14,47 @@ from saltus.base.trace import call_site, format_site
 from saltus.ir.node import Node
 
 
+class Capture:
+    """One capture.
+
+    Attributes:
+        name: as messages name it, "sl.jit of step".
+        looked: where a value that was computed inside was looked at, and so left the graph.
+        derived: whether a derivative was taken inside.
+    """
+
+    __slots__ = ("derived", "looked", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.looked: list[str | None] = []
+        self.derived = False
+
+
 class _Captures(threading.local):
     """The captures of one thread, outermost first."""
 
     def __init__(self) -> None:
-        self.names: list[str] = []
+        self.open: list[Capture] = []
 
 
 captures = _Captures()
 
 
 @contextmanager
-def capture(name: str) -> Iterator[None]:
+def capture(name: str) -> Iterator[Capture]:
     """Run the block as a capture, named for messages as the user wrote it: "sl.jit of step"."""
-    captures.names.append(name)
+    captures.open.append(Capture(name))
     try:
-        yield
+        yield captures.open[-1]
     finally:
-        captures.names.pop()
+        captures.open.pop()
+
+
+def note_derivative(outside: int = 1) -> None:
+    """Tell the innermost capture, or one further outside, that a derivative is taken in it."""
+    if len(captures.open) >= outside:
+        captures.open[-outside].derived = True
 
 
 def here() -> str | None:
@@ -46,7 +69,7 @@ def name_of(function: object) -> str:
 
 def value_needed(node: Node) -> TracingError:
     """The error for a value that does not exist yet."""
-    if not captures.names:
+    if not captures.open:
         return TracingError(
             f"this Tensor ({node.dtype.name}, shape {node.shape}) was made while a function was captured and has no value outside of it",
             site=format_site(node.site),
@@ -54,7 +77,7 @@ def value_needed(node: Node) -> TracingError:
         )  # fmt: skip
     return TracingError(
         f"the value of a Tensor ({node.dtype.name}, shape {node.shape}) is needed here, "
-        f"but in {captures.names[-1]} only its shape and type are known",
+        f"but in {captures.open[-1].name} only its shape and type are known",
         site=here(),
         fix="choose with sl.where(condition, a, b) instead of `if`, loop with sl.scan, "
         "make the argument static (sl.jit(..., static=...)), or do this outside the function",

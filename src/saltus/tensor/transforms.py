@@ -16,7 +16,7 @@ import numpy as np
 from saltus.base import dtypes as dt
 from saltus.base import tree
 from saltus.base.errors import ArgumentError, GradientError, ShapeError
-from saltus.ir.differentiate import backward
+from saltus.ir.differentiate import backward, depends
 from saltus.ir.node import Body, Node, broadcast, full, placeholder, substitute
 from saltus.ir.spec import OPS
 from saltus.ops import movement as move
@@ -28,15 +28,13 @@ from saltus.tensor.manipulation import reshape
 from saltus.tensor.operands import as_tensor
 from saltus.tensor.storage import leaf
 from saltus.tensor.tensor import Tensor, of_node, realise
-from saltus.tensor.tracing import capture, captures, here, name_of
+from saltus.tensor.tracing import Capture, capture, captures, here, name_of, note_derivative
 
 _tokens = itertools.count()
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (Tensor, np.ndarray, np.generic, int, float, complex)) and not isinstance(
-        value, bool
-    )
+    return isinstance(value, (Tensor, np.ndarray, np.generic, int, float, complex)) and not isinstance(value, bool)
 
 
 class _Arguments:
@@ -55,7 +53,7 @@ class _Arguments:
                     fix="convert it with .astype('float32'), or leave it out with argnums",
                 )  # fmt: skip
         self.tensors: list[Tensor] = []
-        if captures.names:
+        if captures.open:
             originals = [t.node for t in tensors]
             self.nodes = [OPS["barrier"](n, token=next(_tokens)) for n in originals]
             self._original = dict(zip(self.nodes, originals, strict=True))
@@ -75,7 +73,7 @@ class _Arguments:
 def _finish(nodes: Sequence[Node]) -> list[Tensor]:
     """Tensors of results; outside every capture they are computed together, as one program."""
     made = [of_node(n) for n in nodes]
-    if not captures.names:
+    if not captures.open:
         realise(made)
     return made
 
@@ -105,15 +103,23 @@ def _loss_of(name: str, value: Any) -> Tensor:
             fix="reduce the loss with .mean() or .sum()",
         )  # fmt: skip
     if not value.dtype.is_float:
-        raise GradientError(
-            f"{name}: the function must return a real float, it returned {value.dtype.name}", site=here()
-        )
+        raise GradientError(f"{name}: the function must return a real float, it returned {value.dtype.name}", site=here())
     return value
 
 
-def value_and_grad(
-    function: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
-) -> Callable[..., Any]:
+def _check_dependence(name: str, loss: Node, wrt: Sequence[Node], inside: Capture) -> None:
+    """Refuse a loss that no argument can change, unless it is itself a derivative, which may be constant."""
+    note_derivative(outside=2)
+    if inside.derived or not wrt or loss in depends([loss], wrt):
+        return
+    where = f"; a value was taken out of the graph at {inside.looked[-1]}" if inside.looked else ""
+    raise GradientError(
+        f"{name}: the result does not depend on the arguments it is to be differentiated by{where}", site=here(),
+        fix="compute it from them with saltus functions only: float(), .item() and NumPy leave the graph",
+    )  # fmt: skip
+
+
+def value_and_grad(function: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> Callable[..., Any]:
     """A function that returns the value of `function` and its gradient.
 
     Args:
@@ -150,19 +156,15 @@ def value_and_grad(
         rest = iter(stand.tensors)
         for i, t in zip(chosen, trees, strict=True):
             given[i] = tree.rebuild(t, rest)
-        with capture(name):
+        with capture(name) as inside:
             result = function(*given, **kwargs)
             if has_aux and not (isinstance(result, tuple) and len(result) == 2):
-                raise GradientError(
-                    f"{name}: with has_aux the function must return (loss, other results)", site=here()
-                )
+                raise GradientError(f"{name}: with has_aux the function must return (loss, other results)", site=here())
             value, aux = result if has_aux else (result, None)
             loss = _loss_of(name, value)
+            _check_dependence(name, loss.node, stand.nodes, inside)
             found = backward([loss.node], [full((), 1, loss.dtype)], stand.nodes)
-            gradients = [
-                g if g is not None else full(n.shape, 0, n.dtype)
-                for g, n in zip(found, stand.nodes, strict=True)
-            ]
+            gradients = [g if g is not None else full(n.shape, 0, n.dtype) for g, n in zip(found, stand.nodes, strict=True)]
             others = [v for v in tree.leaves(aux) if isinstance(v, Tensor)]
             nodes = stand.back([loss.node, *gradients, *[o.node for o in others]])
         made = _finish(nodes)
@@ -177,9 +179,7 @@ def value_and_grad(
     return differentiated
 
 
-def grad(
-    function: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
-) -> Callable[..., Any]:
+def grad(function: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> Callable[..., Any]:
     """A function that returns the gradient of `function`.
 
     Args:
@@ -228,11 +228,7 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
         Tensor([2., 6.], shape=(2,), dtype=float32)
     """
     name = f"sl.vjp of {name_of(function)}"
-    pairs = [
-        (f"argument {i}" + "".join(f"[{p!r}]" for p in path), v)
-        for i, t in enumerate(primals)
-        for path, v in tree.paths(t)
-    ]
+    pairs = [(f"argument {i}" + "".join(f"[{p!r}]" for p in path), v) for i, t in enumerate(primals) for path, v in tree.paths(t)]
     stand = _Arguments(name, [v for _, v in pairs], [p for p, _ in pairs])
     rest = iter(stand.tensors)
     with capture(name):
@@ -244,21 +240,14 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         given = [as_tensor(c) for c in tree.leaves(cotangent)]
         if len(given) != len(roots):
-            raise ShapeError(
-                f"{name}: the result has {len(roots)} Tensors, the cotangent {len(given)}", site=here()
-            )
+            raise ShapeError(f"{name}: the result has {len(roots)} Tensors, the cotangent {len(given)}", site=here())
         for c, r in zip(given, roots, strict=True):
             if c.shape != r.shape:
-                raise ShapeError(
-                    f"{name}: a result has shape {r.shape}, its cotangent {c.shape}", site=here()
-                )
-        live = [
-            (r, convert(c.node, r.dtype)) for r, c in zip(roots, given, strict=True) if r.dtype.is_inexact
-        ]
+                raise ShapeError(f"{name}: a result has shape {r.shape}, its cotangent {c.shape}", site=here())
+        note_derivative()
+        live = [(r, convert(c.node, r.dtype)) for r, c in zip(roots, given, strict=True) if r.dtype.is_inexact]
         found = backward([r for r, _ in live], [c for _, c in live], stand.nodes)
-        nodes = [
-            g if g is not None else full(n.shape, 0, n.dtype) for g, n in zip(found, stand.nodes, strict=True)
-        ]
+        nodes = [g if g is not None else full(n.shape, 0, n.dtype) for g, n in zip(found, stand.nodes, strict=True)]
         parts = iter(_finish(stand.back(nodes)))
         return tuple(tree.rebuild(t, parts) for t in primals)
 
@@ -287,11 +276,7 @@ def jvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
     """
     name = f"sl.jvp of {name_of(function)}"
     given = [as_tensor(v) for v in tree.leaves(list(tangents))]
-    pairs = [
-        (f"argument {i}" + "".join(f"[{p!r}]" for p in path), v)
-        for i, t in enumerate(primals)
-        for path, v in tree.paths(t)
-    ]
+    pairs = [(f"argument {i}" + "".join(f"[{p!r}]" for p in path), v) for i, t in enumerate(primals) for path, v in tree.paths(t)]
     stand = _Arguments(name, [v for _, v in pairs], [p for p, _ in pairs])
     if [t.shape for t in given] != [n.shape for n in stand.nodes]:
         raise ShapeError(
@@ -304,6 +289,7 @@ def jvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
         roots = [as_tensor(v).node for v in tree.leaves(result)]
         live = [r for r in roots if r.dtype.is_inexact]
         seeds = {r: placeholder(r.shape, r.dtype) for r in live}
+        note_derivative(outside=2)
         found = backward(live, list(seeds.values()), stand.nodes)
         used = [(g, convert(t.node, g.dtype)) for g, t in zip(found, given, strict=True) if g is not None]
         forward = backward([g for g, _ in used], [t for _, t in used], list(seeds.values()))
@@ -336,17 +322,13 @@ def hessian(function: Callable[..., Any]) -> Callable[..., Any]:
     def second(x: Any, *args: Any, **kwargs: Any) -> Tensor:
         at = as_tensor(x)
         _, pullback = vjp(lambda v: grad(function)(v, *args, **kwargs), at)
-        _, rows = scan(
-            lambda carry, row: (carry, pullback(reshape(row, at.shape))[0]), (), eye(at.size, dtype=at.dtype)
-        )
+        _, rows = scan(lambda carry, row: (carry, pullback(reshape(row, at.shape))[0]), (), eye(at.size, dtype=at.dtype))
         return reshape(rows, (*at.shape, *at.shape))
 
     return second
 
 
-def _call(
-    function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], name: str, rule: Any
-) -> Any:
+def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], name: str, rule: Any) -> Any:
     """Run a function as one `call` node; numbers and Tensors are its operands."""
     operands: list[Node] = []
     own: list[Node] = []
@@ -394,15 +376,17 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _recompute(g: Sequence[Node], out: Sequence[Node], src: Sequence[Node], body: Body) -> list[Node | None]:
     """Gradients through a second run of the body, which cannot begin before the gradient of its results is there."""
+    seeds = [placeholder(o.shape, o.dtype) for o in body.outputs]
+    live = [(o, s) for o, s in zip(body.outputs, seeds, strict=True) if o.dtype.is_inexact]
+    wrt = [i for i, n in enumerate(body.inputs) if n.dtype.is_inexact]
+    found = backward([o for o, _ in live], [s for _, s in live], [body.inputs[i] for i in wrt])
     late = _later(src, [c for c in g if c.dtype.is_inexact])
-    results = substitute(body.outputs, dict(zip(body.inputs, late, strict=True)))
-    live = [(r, c) for r, c in zip(results, g, strict=True) if r.dtype.is_inexact]
-    wrt = [i for i, n in enumerate(late) if n.dtype.is_inexact]
-    found = backward([r for r, _ in live], [c for _, c in live], [late[i] for i in wrt])
-    out_g: list[Node | None] = [None] * len(src)
-    for i, node in zip(wrt, found, strict=True):
-        out_g[i] = node
-    return out_g
+    place = dict(zip((*body.inputs, *seeds), (*late, *g), strict=True))
+    made: list[Node | None] = [None] * len(src)
+    reached = [(i, f) for i, f in zip(wrt, found, strict=True) if f is not None]
+    for (i, _), node in zip(reached, substitute([f for _, f in reached], place), strict=True):
+        made[i] = node
+    return made
 
 
 def _later(src: Sequence[Node], gradients: Sequence[Node]) -> list[Node]:
@@ -424,11 +408,7 @@ def _later(src: Sequence[Node], gradients: Sequence[Node]) -> list[Node]:
     for n in src:
         if n in copied:
             marked = OPS["barrier"](n, token=token)
-            late.append(
-                marked
-                if flag is None
-                else OPS["where"](broadcast(flag, n.shape), full(n.shape, 0, n.dtype), marked)
-            )
+            late.append(marked if flag is None else OPS["where"](broadcast(flag, n.shape), full(n.shape, 0, n.dtype), marked))
         else:
             late.append(n)
     return late
@@ -469,9 +449,7 @@ def custom_vjp(function: Callable[..., Any], backward_rule: Callable[..., Any]) 
             form.append(result)
             return result
 
-        def rule(
-            g: Sequence[Node], out: Sequence[Node], src: Sequence[Node], body: Body
-        ) -> list[Node | None]:
+        def rule(g: Sequence[Node], out: Sequence[Node], src: Sequence[Node], body: Body) -> list[Node | None]:
             operands = iter([of_node(n) for n in src])
             given = [tree.map(lambda v: next(operands) if _is_number(v) else v, a) for a in args]
             cotangent = tree.rebuild(form[0], iter([of_node(n) for n in g]))
@@ -480,27 +458,17 @@ def custom_vjp(function: Callable[..., Any], backward_rule: Callable[..., Any]) 
                 made = backward_rule(cotangent, result, *given)
             made = made if isinstance(made, tuple) else (made,)
             if len(made) != len(args):
-                raise GradientError(
-                    f"{name}: the rule must return one gradient for each of {len(args)} arguments, got {len(made)}"
-                )
+                raise GradientError(f"{name}: the rule must return one gradient for each of {len(args)} arguments, got {len(made)}")
             gradients: list[Node | None] = []
             for place, (value, gradient) in enumerate(zip(args, made, strict=True)):
                 numbers = [v for v in tree.leaves(value) if _is_number(v)]
-                parts = (
-                    [None] * len(numbers)
-                    if gradient is None
-                    else [as_tensor(p) for p in tree.leaves(gradient)]
-                )
+                parts = [None] * len(numbers) if gradient is None else [as_tensor(p) for p in tree.leaves(gradient)]
                 if len(parts) != len(numbers):
-                    raise GradientError(
-                        f"{name}: argument {place} has {len(numbers)} Tensors, its gradient {len(parts)}"
-                    )
+                    raise GradientError(f"{name}: argument {place} has {len(numbers)} Tensors, its gradient {len(parts)}")
                 gradients += [None if p is None else p.node for p in parts]
             for node, gradient_node in zip(src, gradients, strict=False):
                 if gradient_node is not None and gradient_node.shape != node.shape:
-                    raise GradientError(
-                        f"{name}: an argument has shape {node.shape}, its gradient {gradient_node.shape}"
-                    )
+                    raise GradientError(f"{name}: an argument has shape {node.shape}, its gradient {gradient_node.shape}")
             typed = [None if p is None else convert(p, n.dtype) for p, n in zip(gradients, src, strict=False)]
             return [*typed, *[None] * (len(src) - len(typed))]
 

@@ -58,16 +58,12 @@ def finfo(type: Any, /) -> FloatLimits:
     """
     dtype = _dtype_of(type)
     if not dtype.is_inexact:
-        raise DTypeError(
-            f"finfo takes a floating type, got {dtype.name}", site=here(), fix="use iinfo for integers"
-        )
+        raise DTypeError(f"finfo takes a floating type, got {dtype.name}", site=here(), fix="use iinfo for integers")
     if dtype is dt.bfloat16:
         return FloatLimits(16, 2.0**-7, 3.3895313892515355e38, -3.3895313892515355e38, 2.0**-126, dtype)
     info = np.finfo(dtype.numpy)
     real = dt.float32 if dtype is dt.complex64 else dt.float64 if dtype is dt.complex128 else dtype
-    return FloatLimits(
-        real.bits, float(info.eps), float(info.max), float(info.min), float(info.smallest_normal), real
-    )
+    return FloatLimits(real.bits, float(info.eps), float(info.max), float(info.min), float(info.smallest_normal), real)
 
 
 def iinfo(type: Any, /) -> IntegerLimits:
@@ -83,9 +79,7 @@ def iinfo(type: Any, /) -> IntegerLimits:
     """
     dtype = _dtype_of(type)
     if not dtype.is_integer:
-        raise DTypeError(
-            f"iinfo takes an integer type, got {dtype.name}", site=here(), fix="use finfo for floats"
-        )
+        raise DTypeError(f"iinfo takes an integer type, got {dtype.name}", site=here(), fix="use finfo for floats")
     info = np.iinfo(dtype.numpy)
     return IntegerLimits(dtype.bits, int(info.max), int(info.min), dtype)
 
@@ -114,9 +108,7 @@ def isdtype(dtype: Any, kind: Any) -> bool:
     for k in kinds:
         if isinstance(k, str):
             if k not in _KINDS:
-                raise ArgumentError(
-                    f"isdtype: {k!r} is not a kind", site=here(), fix=f"use one of: {', '.join(_KINDS)}"
-                )
+                raise ArgumentError(f"isdtype: {k!r} is not a kind", site=here(), fix=f"use one of: {', '.join(_KINDS)}")
             if own.kind in _KINDS[k]:
                 return True
         elif own is dt.as_dtype(k):
