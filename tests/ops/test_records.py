@@ -198,33 +198,37 @@ def test_laws(case, engine):
 UNSIGNED_ZEROS = {"maximum", "minimum", "relu"}  # which of -0 and +0 is the larger is nobody's promise
 
 
-@pytest.mark.parametrize("dtype", [dt.float32, dt.float64], ids=lambda d: d.name)
-@pytest.mark.parametrize(
-    "op", [op for op in RECORDS if op.kind is Kind.ELEMENTWISE and op.name != "where"], ids=lambda op: op.name
-)
-def test_special_numbers(op, dtype, engine):
-    """Zeros of both signs, infinities, NaN, the largest and the smallest numbers: in every pair, as the reference has it."""
-    operands = len(op.samples[0].shapes)
-    case = next((c for c in cases(op) if set(c.dtypes) == {dtype}), None)
-    if case is None:
-        pytest.skip(f"{op.name} does not take {dtype.name}")
+FLOATING = [c for c in CASES if c.op.kind is Kind.ELEMENTWISE and set(c.dtypes) in ({dt.float32}, {dt.float64})]
+
+
+def special_numbers(dtype: dt.DType) -> np.ndarray:
+    """Zeros of both signs, infinities, NaN, the largest and the smallest numbers, and some between."""
     limits = np.finfo(dtype.numpy)
-    magnitudes = [0.0, limits.smallest_subnormal, limits.smallest_normal, 1e-5, 0.5, 1.0, 2.0, 3.5, 90.0, 1e4, limits.max, np.inf]
-    special = np.array([s * m for m in magnitudes for s in (1, -1)] + [np.nan], dtype.numpy)
-    columns = [c.ravel() for c in np.meshgrid(*[special] * operands)]
-    inputs = [placeholder(c.shape, dtype) for c in columns]
+    small = [0.0, limits.smallest_subnormal, limits.smallest_normal, 1e-5, 0.5]
+    sizes = [*small, 1.0, 2.0, 3.5, 90.0, 1e4, limits.max, np.inf]
+    return np.array([sign * size for size in sizes for sign in (1, -1)] + [np.nan], dtype.numpy)
+
+
+@pytest.mark.parametrize("case", **by_name(FLOATING))
+def test_special_numbers(case, engine):
+    """In every pair the engine has the reference's answer, with the sign of a zero."""
+    columns = [c.ravel() for c in np.meshgrid(*[special_numbers(d) for d in case.dtypes])]
+    inputs = [placeholder(c.shape, d) for c, d in zip(columns, case.dtypes, strict=True)]
     env = dict(zip(inputs, columns, strict=True))
-    node = op(*inputs, **case.samples[0].attrs)
-    found, expected = engine([node], env)[0], evaluate([node], env)[0]
-    if not node.dtype.is_inexact:
-        np.testing.assert_array_equal(found, expected)
-        return
-    eps = np.finfo(expected.dtype).eps
-    tiny = 4 * np.finfo(expected.dtype).smallest_subnormal
-    np.testing.assert_allclose(found, expected, rtol=case.samples[0].tolerance * eps, atol=tiny)
-    if node.dtype.kind == "f" and op.name not in UNSIGNED_ZEROS:
-        zero = expected == 0
-        np.testing.assert_array_equal(np.signbit(found[zero]), np.signbit(expected[zero]))
+    for sample in {tuple(sorted(s.attrs.items())): s for s in case.samples}.values():
+        node = case.op(*inputs, **sample.attrs)
+        found, expected = (load(v, node.dtype) for v in (engine([node], env)[0], evaluate([node], env)[0]))
+        what = f"{case} {sample.attrs}"
+        if not node.dtype.is_inexact:
+            np.testing.assert_array_equal(found, expected, err_msg=what)
+            continue
+        limits = dt.finfo(node.dtype)
+        eps = float(limits.eps) if node.dtype not in HALVES else 0.0  # rounding to a half type is exact
+        tiny = 4 * float(limits.smallest_subnormal) * (eps > 0)
+        np.testing.assert_allclose(found, expected, rtol=sample.tolerance * eps, atol=tiny, err_msg=what)
+        if node.dtype.kind == "f" and case.op.name not in UNSIGNED_ZEROS:
+            zero = expected == 0
+            np.testing.assert_array_equal(np.signbit(found[zero]), np.signbit(expected[zero]), err_msg=what)
 
 
 DIFFERENTIABLE = [c for c in CASES if c.wide and c.op.vjp is not None and c.op.name != "stop_gradient"]
