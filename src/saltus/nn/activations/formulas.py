@@ -98,7 +98,7 @@ _entry("selu", "1.0507 x if x > 0 else 1.7581 (e^x - 1)", "1.0507 if x > 0 else 
 _entry("gelu", "x F(x), F the normal distribution function", "F(x) + x f(x), f the normal density", -0.16997120748, INFINITE,
        lambda x: (e.erf(x * math.sqrt(0.5)) + 1.0) * 0.5 + x * e.exp(x * x * -0.5) * _DENSITY)  # fmt: skip
 _entry("silu", "x sigmoid(x)", "y + sigmoid(x) (1 - y)", -0.27846454277, INFINITE, _silu_slope)
-_entry("mish", "x tanh(softplus(x))", "t + x sigmoid(x) (1 - t^2), t = tanh(softplus(x))", -0.30884341296, INFINITE, _mish_slope)
+_entry("mish", "x tanh(softplus(x))", "t + x sigmoid(x) (1 - t^2), t = tanh(softplus(x))", -0.30884341302, INFINITE, _mish_slope)
 _entry("sigmoid", "1 / (1 + e^-x)", "y (1 - y)", 0, 1, lambda x: e.sigmoid(x) * (1.0 - e.sigmoid(x)))
 _entry("log_sigmoid", "-log(1 + e^-x)", "sigmoid(-x)", -INFINITE, 0, lambda x: e.sigmoid(-x))
 _entry("tanh", "(e^x - e^-x) / (e^x + e^-x)", "1 - y^2", -1, 1, lambda x: 1.0 - e.square(e.tanh(x)))
