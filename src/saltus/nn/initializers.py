@@ -386,7 +386,7 @@ def get(given: Any, where: str = "initializer") -> Any:
         >>> initializers.get("xavier_uniform")
         GlorotUniform()
     """
-    if callable(given) and not isinstance(given, (type, str)):
+    if callable(given) and not isinstance(given, (type, Record)):
         return given
     return lookup("initializers", Initializer, given, where)
 

@@ -1,5 +1,4 @@
-"""Penalties on the size of parameters, added to the loss. In: config. Used by layers through `scope.param`.
-"""
+"""Penalties on the size of parameters, added to the loss. In: config. Used by layers through `scope.param`."""
 
 from __future__ import annotations
 

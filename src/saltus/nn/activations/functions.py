@@ -528,7 +528,7 @@ def canonical(given: Any, where: str = "activation") -> Activation | None:
         return None if found is linear else found.__name__
     if isinstance(given, partial) and not given.args and _name_of(given.func):
         return _check_options(Bound(_name_of(given.func), dict(given.keywords)), where)
-    if not callable(given) or isinstance(given, type):
+    if not callable(given) or isinstance(given, (type, Record)):
         raise ArgumentError(f"{where} must be a name or a function of a Tensor, got {given!r}", fix='e.g. "relu"')
     if given is linear:
         return None

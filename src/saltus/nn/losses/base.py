@@ -227,6 +227,6 @@ def get(given: Any, where: str = "loss") -> Loss:
         >>> nn.losses.get("mse")
         MeanSquaredError()
     """
-    if callable(given) and not isinstance(given, (type, Loss)):
+    if callable(given) and not isinstance(given, (type, Record)):
         return FUNCTIONS[given]() if given in FUNCTIONS else FunctionLoss(function=given)
     return lookup("losses", Loss, given, where)

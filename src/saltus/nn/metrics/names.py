@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from saltus.base.errors import ArgumentError
-from saltus.nn.config import lookup, plain
+from saltus.nn.config import Record, lookup, plain
 from saltus.nn.losses import classification as c
 from saltus.nn.losses.base import FunctionLoss, Loss
 from saltus.nn.losses.base import get as get_loss
@@ -37,7 +37,7 @@ def get(given: Any, loss: Any = None, output_shape: Any = None, where: str = "me
     """
     if isinstance(given, str) and plain(given) in ("accuracy", "acc"):
         return _accuracy(None if loss is None else get_loss(loss), output_shape, given)
-    if callable(given) and not isinstance(given, (type, Metric)):
+    if callable(given) and not isinstance(given, (type, Record)):
         made: Metric = FunctionMetric(function=given)
     else:
         made = lookup("metrics", Metric, given, where)
