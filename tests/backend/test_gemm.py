@@ -253,7 +253,7 @@ def test_strides_that_no_kernel_takes_are_refused_by_name():
 # --- order and threads ------------------------------------------------------------------------------------------
 ORDERED = [
     (128, 256, 300, (False, False)), (128, 256, 300, (False, True)), (300, 256, 128, (True, False)),
-    (520, 700, 1024, (False, False)), (320, 300, 1024, (True, True)), (10, 12, 50_000, (True, False)),
+    (520, 700, 1024, (False, False)), (300, 520, 2300, (True, True)), (10, 12, 50_000, (True, False)),
     (20, 1200, 256, (False, True)), (2, 4000, 700, (False, False)),
 ]  # fmt: skip
 

@@ -6,6 +6,7 @@ time. The choice never looks at the number of threads, so neither do the results
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -48,7 +49,11 @@ _ROWS_BYTES = 768 * 1024  # rows of A of a chunk stay in the second-level cache 
 _PANEL_BYTES = 512 * 1024  # of a chunk's copy of B
 _MOST_PANELS = 16
 _PAGE = 4096  # lines this far apart (or a multiple) share one set of a first-level cache
-_SPAN_BYTES = 2 * 1024 * 1024  # B spread wider than this is packed when many rows reuse it
+_ALIASED_ROWS = 64
+_SPAN_BYTES = 2 * 1024 * 1024  # B spread wider than this is packed when this many rows reuse it
+_PACKED_ROWS = 256
+_FETCH_CYCLES = 0.3  # to bring an element into the second-level cache
+_COPY_CYCLES = 0.3  # to copy one
 _PACK_ELEMENTS = 65_536  # of one chunk of the pack and combine phases
 # From this depth on, rows and columns of a chunk pass through the cache in blocks of depth, copied if many.
 _DEEP = 2048
@@ -214,29 +219,30 @@ def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[i
         source = "packed"
     elif not dot:
         wide = packed is None and k * b_stride * size > _SPAN_BYTES
-        source = _source_of_b(m, transposed=b_transposed, wide=wide, deep=deep)
+        # narrow registers pass by the lines of B more often, and lines a page apart then evict each other
+        aliased = vector_bits < 512 and m >= _ALIASED_ROWS and b_stride * size % _PAGE == 0
+        source = _source_of_b(m, unsuited=b_transposed or aliased, wide=wide, deep=deep)
     a_copied = not streamed and panels > 1 and a_stride * size % _PAGE == 0
     a_copied = a_copied or (deep and n >= _DEEP_COPIED)
 
     flops = 2 * m * n * k
-    depth_blocks, splits, most_chunks = 1, 1, _MOST_CHUNKS
+    depth_blocks, splits = 1, 1
+    most_tiles, most_panels = tiles, _MOST_PANELS
     if deep:
-        side = (min(tiles, _parts(_DEEP_SIDE, height)), min(panels, _parts(_DEEP_SIDE, width)))
-        depth_blocks = _parts(k * side[0] * height * size, _DEEP_BYTES)
-        blocks = batch * _parts(tiles, side[0]) * _parts(panels, side[1])
+        most_tiles, most_panels = min(tiles, _parts(_DEEP_SIDE, height)), min(panels, _parts(_DEEP_SIDE, width))
+        depth_blocks = _parts(k * most_tiles * height * size, _DEEP_BYTES)
+        blocks = batch * _parts(tiles, most_tiles) * _parts(panels, most_panels)
         wanted = min(_parts(_DEEP_CHUNKS, max(1, blocks)), k // _SPLIT, flops // _CHUNK_FLOPS)
         splits = 1 << max(0, wanted.bit_length() - 1)  # powers of two share out evenly
-        rows_range, columns_range = (min(8, side[0]), side[0]), (min(4, side[1]), side[1])
-        most_chunks = _DEEP_CHUNKS // splits
-    else:
-        rows_range = (1, tiles if streamed else max(4, _ROWS_BYTES // max(1, height * k * size)))
-        columns_range = (8 if a_copied else 1, _MOST_PANELS)
+    elif not streamed:
+        most_tiles = max(4, _ROWS_BYTES // max(1, height * k * size))
         if source == "copied":
-            rows_range = (16, max(16, rows_range[1]))
-            columns_range = (columns_range[0], max(1, _PANEL_BYTES // max(1, width * k * size)))
+            most_panels = max(1, _PANEL_BYTES // max(1, width * k * size))
     batch_block, row_tiles, column_panels = _chunk_blocks(
-        batch, (tiles, height, *rows_range), (panels, width, *columns_range), flops // splits, most_chunks
-    )
+        batch * splits, flops // splits, lanes, (tiles, height, most_tiles), (panels, width, most_panels),
+        (_COPY_CYCLES if source == "copied" else 0.0, _COPY_CYCLES if a_copied else 0.0),
+        _DEEP_CHUNKS if deep else _MOST_CHUNKS,
+    )  # fmt: skip
     chunks = _parts(batch, batch_block) * _parts(tiles, row_tiles) * _parts(panels, column_panels)
     k_span = _round_up(max(1, _parts(k, splits)), 16)
     splits = max(1, _parts(k, k_span))
@@ -330,42 +336,47 @@ def _dot_columns(rows: int, dtype: DType) -> int:
     return max(128 // dtype.bits, 8 if rows == 1 else 4)
 
 
-def _source_of_b(m: int, *, transposed: bool, wide: bool, deep: bool) -> BSource:
-    """Where tiles read B; measured: in place is fastest unless B is transposed, or wide and often reused."""
+def _source_of_b(m: int, *, unsuited: bool, wide: bool, deep: bool) -> BSource:
+    """Where tiles read B; measured: in place is fastest unless its lines lie badly or are wide and much reused."""
     if deep:
-        return "copied" if transposed or m >= _DEEP_COPIED else "direct"
-    if transposed:
-        return "packed" if m > 256 and wide else "copied"
-    return "packed" if m >= 512 and wide else "direct"
+        return "copied" if unsuited or m >= _DEEP_COPIED else "direct"
+    if wide and m >= _PACKED_ROWS:
+        return "packed"
+    return "copied" if unsuited else "direct"
 
 
-def _chunk_blocks(batch: int, rows: tuple[int, int, int, int], columns: tuple[int, int, int, int], flops: int,
-                  most_chunks: int) -> tuple[int, int, int]:  # fmt: skip
-    """Batch elements, row tiles and column panels of one chunk.
+def _chunk_blocks(count: int, flops: int, lanes: int, rows: tuple[int, int, int], columns: tuple[int, int, int],
+                  copies: tuple[float, float], most_chunks: int) -> tuple[int, int, int]:  # fmt: skip
+    """Matrices, row tiles and column panels of one chunk: the cheapest by a small model of time.
 
     Args:
-        rows: tiles of the matrix, rows of a tile, and the fewest and the most tiles of a chunk (with few, a
-            copy of B serves too little; many do not fit the cache).
+        count: matrices (batch elements and parts of depth).
+        flops: of one matrix.
+        lanes: elements of a register.
+        rows: tiles of the matrix, rows of a tile, and the most tiles of a chunk that suit the cache.
         columns: panels likewise.
-        flops: of one batch element.
+        copies: cycles to copy an element of B for each chunk's rows, and of A for each chunk's columns.
         most_chunks: above which chunks only grow.
     """
-    (tiles, height, least_tiles, most_tiles), (panels, width, least_panels, most_panels) = rows, columns
+    (tiles, height, most_tiles), (panels, width, most_panels) = rows, columns
     tiles, panels = max(1, tiles), max(1, panels)
     if flops < 2 * _LEAST_FLOPS:
-        return max(1, min(batch, _CHUNK_FLOPS // max(1, flops))), tiles, panels
+        return max(1, min(count, _CHUNK_FLOPS // max(1, flops))), tiles, panels
     parts = max(flops // _CHUNK_FLOPS, min(_FEW_CHUNKS, flops // _LEAST_FLOPS))
-    parts = max(1, min(parts, most_chunks // batch))
-    area = tiles * panels / parts
-    least_tiles, least_panels = min(least_tiles, tiles), min(least_panels, panels)
-    best, blocks = 0.0, (least_tiles, least_panels)
-    for across in range(least_panels, max(least_panels, min(most_panels, panels)) + 1):
-        down = min(max(round(area / across), least_tiles), max(least_tiles, most_tiles), tiles)
-        if down * across > 1.4 * area and across > least_panels:
-            break  # too few chunks
-        # elements of A and B read for each product, more when the last blocks are small
-        traffic = 1 / (down * height) + 1 / (across * width)
-        traffic *= _parts(tiles, down) * down / tiles * _parts(panels, across) * across / panels
-        if not best or traffic < best:
-            best, blocks = traffic, (down, across)
+    area = tiles * panels / max(1, min(parts, most_chunks // count))
+    best, blocks = math.inf, (1, 1)
+    for across in (1, 2, 3, 4, 6, 8, 12, 16):
+        if across > most_panels or across > panels > 1:
+            break
+        for wanted in {int(area / across), int(area / across) + 1, tiles}:
+            down = max(1, min(wanted, most_tiles, tiles))
+            if down * across > 3 * max(1, area):
+                continue
+            chunks = count * _parts(tiles, down) * _parts(panels, across)
+            # cycles of one product: its fma, and its share of fetching and copying rows and columns
+            cycles = 1 / lanes + (_FETCH_CYCLES + copies[0]) / (down * height)
+            cycles += (_FETCH_CYCLES + copies[1]) / (across * width)
+            idle = sum(_parts(chunks, threads) * threads for threads in (2, 4, 8)) * down * across
+            if cycles * idle < best:
+                best, blocks = cycles * idle, (down, across)
     return 1, *blocks
