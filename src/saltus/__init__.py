@@ -180,7 +180,8 @@ from saltus.tensor.reduction import (
     sum,
     var,
 )  # fmt: skip
-from saltus.tensor.transforms import checkpoint, custom_vjp, grad, hessian, jvp, value_and_grad, vjp
+from saltus.tensor.rules import checkpoint, custom_vjp
+from saltus.tensor.transforms import grad, hessian, jvp, value_and_grad, vjp
 from saltus.tensor.types import __array_namespace_info__, can_cast, finfo, iinfo, isdtype, result_type
 
 __version__ = "0.1.0"

@@ -33,6 +33,7 @@ TWO = {
     "maximum": np.maximum, "minimum": np.minimum, "multiply": np.multiply, "not_equal": np.not_equal, "remainder": np.remainder,
     "subtract": np.subtract, "floor_divide": np.floor_divide, "nextafter": np.nextafter,
 }  # fmt: skip
+NUMERIC = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float32", "float64", "complex64", "complex128"]
 RANDOM = np.random.default_rng(0)
 
 
@@ -68,15 +69,16 @@ def test_functions_of_two_operands_broadcast_and_agree_with_numpy(name):
         (lambda x: x.astype("int64") / 2, "float32"), (lambda x: x.astype("float16") + 1.0, "float16"),
         (lambda x: x.astype("float64") * 0.1, "float64"), (lambda x: x.astype("bfloat16") + x.astype("float16"), "float32"),
         (lambda x: x + np.float64(1), "float32"), (lambda x: x + np.float32(1), "float32"), (lambda x: (x > 0) & True, "bool"),
-        (lambda x: ~(x > 0), "bool"), (lambda x: x.astype("uint8") << 1, "uint8"), (lambda x: x.astype("int8") + sl.ones(2, dtype="uint8"), "int16"),
+        (lambda x: ~(x > 0), "bool"), (lambda x: x.astype("uint8") << 1, "uint8"),
+        (lambda x: x.astype("int8") + sl.ones(2, dtype="uint8"), "int16"),
     ],
 )  # fmt: skip
 def test_types_of_expressions(expression, expected):
     assert expression(sl.ones(2)).dtype == expected
 
 
-@given(st.sampled_from(["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float32", "float64", "complex64", "complex128"]),
-       st.sampled_from(["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float32", "float64", "complex64", "complex128"]))  # fmt: skip
+@given(st.sampled_from(NUMERIC),
+       st.sampled_from(NUMERIC))  # fmt: skip
 def test_promotion_follows_numpy_where_the_standard_defines_it(a, b):
     floating = {d[0] for d in (a, b)} & set("fc")
     whole = {d[0] for d in (a, b)} & set("iu")
@@ -109,7 +111,7 @@ class TestRefusals:
             sl.ones(2, dtype="uint8") + 300
 
     def test_matmul_names_the_inner_lengths(self):
-        with pytest.raises(ShapeError, match="inner lengths differ, 3 .* and 4"):
+        with pytest.raises(ShapeError, match=r"inner lengths differ, 3 .* and 4"):
             sl.ones((2, 3)) @ sl.ones((4, 5))
 
     def test_axes_that_do_not_exist(self):
@@ -121,7 +123,7 @@ class TestRefusals:
         with pytest.raises(TypeError, match="unsupported operand"):
             sl.ones(2) + "a"
         with pytest.raises(TypeError):
-            sl.ones(2) < [1, 2]
+            assert sl.ones(2) < [1, 2]
 
     def test_in_place_operators_keep_type_and_shape(self):
         x = sl.ones(2)
@@ -145,9 +147,11 @@ class TestMovement:
             (sl.roll(x, (1, -2), axis=(0, 2)), np.roll(array, (1, -2), (0, 2))), (sl.roll(x, 5), np.roll(array, 5)),
             (sl.tile(x, (2, 1, 1, 3)), np.tile(array, (2, 1, 1, 3))), (sl.repeat(x, 2, axis=1), np.repeat(array, 2, 1)),
             (sl.repeat(x, sl.asarray([0, 2, 1]), axis=1), np.repeat(array, [0, 2, 1], 1)),
-            (sl.concat([x, x * 2], axis=-1), np.concatenate([array, array * 2], -1)), (sl.stack([x, x], axis=1), np.stack([array, array], 1)),
+            (sl.concat([x, x * 2], axis=-1), np.concatenate([array, array * 2], -1)),
+            (sl.stack([x, x], axis=1), np.stack([array, array], 1)),
             (sl.pad(x, ((1, 0), (0, 2), (1, 1)), value=7), np.pad(array, ((1, 0), (0, 2), (1, 1)), constant_values=7)),
-            (sl.expand_dims(x, (0, -1)), array[None, ..., None]), (sl.squeeze(x[:1], 0), array[0]), (sl.split(x, 2, axis=2)[1], array[..., 2:]),
+            (sl.expand_dims(x, (0, -1)), array[None, ..., None]), (sl.squeeze(x[:1], 0), array[0]),
+            (sl.split(x, 2, axis=2)[1], array[..., 2:]),
             (sl.split(x, [1, 3], axis=2)[1], array[..., 1:3]), (sl.unstack(x, axis=1)[2], array[:, 2]), (x.transpose(), array.T),
         ]  # fmt: skip
         for found, expected in pairs:
@@ -159,7 +163,8 @@ class TestMovement:
     @pytest.mark.parametrize(
         ("wrong", "words"),
         [
-            (lambda x: x.reshape(5), "cannot reshape"), (lambda x: x.reshape(-1, -1), "only one length"), (lambda x: x.reshape(4, -1), "do not fill"),
+            (lambda x: x.reshape(5), "cannot reshape"), (lambda x: x.reshape(-1, -1), "only one length"),
+            (lambda x: x.reshape(4, -1), "do not fill"),
             (lambda x: sl.squeeze(x, 0), "has length 2"), (lambda x: sl.stack([x, x[0]]), "equal shapes"),
             (lambda x: sl.concat([x, x[:, :1]]), "differ outside axis 0"), (lambda x: sl.permute_dims(x, (0, 0)), "not an order"),
             (lambda x: sl.broadcast_to(x, (2, 4)), "cannot broadcast"), (lambda x: sl.split(x, 2, axis=1), "not 2 equal parts"),

@@ -1,5 +1,6 @@
 """Derivatives: right by finite differences, of derivatives, of trees, inside and outside jit; clear where there is none."""
 
+import functools
 import math
 
 import numpy as np
@@ -167,7 +168,7 @@ class TestRefusals:
             sl.grad(lambda x: x, argnums=1)(1.0)
 
     def test_ops_without_a_derivative_name_their_line(self):
-        with pytest.raises(GradientError, match="nuc|svd|no derivative|not unique"):
+        with pytest.raises(GradientError, match="not unique"):
             sl.grad(lambda x: sl.linalg.svd(x, full_matrices=True).U.sum())(sl.ones((2, 3)))
 
 
@@ -256,6 +257,11 @@ class TestCheckpoint:
         assert again(sl.ones(2), scale=3.0)["y"].tolist() == [3, 3]
 
 
+def replaced(function, arguments, place, value):
+    """The function with one of its arguments exchanged."""
+    return function(*[value if i == place else a for i, a in enumerate(arguments)])
+
+
 def sl_leaves(tree):
     return [leaf for part in tree for leaf in ([part[k] for k in sorted(part)] if isinstance(part, dict) else [part])]
 
@@ -308,7 +314,7 @@ class TestScan:
         for place, value in enumerate((c, xs, w)):
             given = [c, xs, w]
             gradient = sl.grad(loss, place)(*given)
-            expected = difference(lambda v, place=place: loss(*[v if i == place else g for i, g in enumerate(given)]), value)
+            expected = difference(functools.partial(replaced, loss, given, place), value)
             np.testing.assert_allclose(np.asarray(gradient), expected, rtol=1e-5, atol=1e-8)
 
     @pytest.mark.parametrize(
@@ -319,7 +325,7 @@ class TestScan:
             (lambda: sl.scan(lambda c, x: (c + x, x), 0.0, sl.ones((3, 2))), r"carry has shape \(\) before a step and \(2,\) after it"),
             (lambda: sl.scan(lambda c, x: (c + x, x), 0, sl.ones(3)), "carry is int64 before a step and float32 after it"),
             (lambda: sl.scan(lambda c, x: c, 0.0, sl.ones(3)), r"must return \(next carry, result\)"),
-            (lambda: sl.scan(lambda c, x: ({"b": c["a"]}, x), {"a": 0.0}, sl.ones(3)), r"goes in as carry\['a'\] and comes out as carry\['b'\]"),
+            (lambda: sl.scan(lambda c, x: ({"b": c["a"]}, x), {"a": 0.0}, sl.ones(3)), r"as carry\['a'\] and comes out as carry\['b'\]"),
             (lambda: sl.scan(lambda c, x: (c if c > 0 else x, x), 0.0, sl.ones(3)), "in sl.scan of"),
         ],
     )  # fmt: skip

@@ -199,7 +199,7 @@ class TestRefusals:
             sl.jit(lambda x, s: x)(sl.ones(2), {1, 2})
 
     def test_unknown_static_names(self):
-        with pytest.raises(ArgumentError, match="'trainin', but .* has the arguments x, training"):
+        with pytest.raises(ArgumentError, match=r"'trainin', but .* has the arguments x, training"):
             sl.jit(lambda x, training: x, static="trainin")
 
     def test_methods(self):

@@ -87,8 +87,8 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> T
     """
     check_device(device)
     array = x.numpy() if isinstance(x, Tensor) else np.from_dlpack(x)
-    shared = array.flags.c_contiguous and not copy
-    return of_array(*to_array(array, None, False if shared or copy is False else True))
+    lend = copy is False or (array.flags.c_contiguous and not copy)
+    return of_array(*to_array(array, None, not lend))
 
 
 def empty(shape: Any, *, dtype: Any = None, device: Any = None) -> Tensor:

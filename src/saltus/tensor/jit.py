@@ -1,4 +1,4 @@
-"""`sl.jit`: a function is captured once for each form of its arguments, compiled, and from then on replayed without running its Python code.
+"""`sl.jit`: a function is captured once for each form of its arguments, compiled, and from then on replayed without its Python code.
 
 The arguments' form is: the tree they make, the shape and type of every array in it, the type of every Python number, and the value of
 everything else. Numbers (int, float, complex) are inputs, so another value needs no new program; bools, strings, None, and what `static`

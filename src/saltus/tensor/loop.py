@@ -12,7 +12,7 @@ from saltus.ops.arithmetic import convert
 from saltus.ops.loop import close_over
 from saltus.tensor.operands import as_tensor
 from saltus.tensor.tensor import Tensor, of_node
-from saltus.tensor.tracing import capture, here, name_of
+from saltus.tensor.tracing import capture, format_keys, here, name_of
 
 
 def scan(
@@ -45,7 +45,7 @@ def scan(
     """
     name = f"sl.scan of {name_of(function)}"
     start = [as_tensor(v) for v in tree.leaves(carry)]
-    paths = ["carry" + "".join(f"[{p!r}]" for p in path) for path, _ in tree.paths(carry)]
+    paths = ["carry" + format_keys(path) for path, _ in tree.paths(carry)]
     rows = [as_tensor(v) for v in tree.leaves(xs)]
     if length is None:
         if not rows:
@@ -53,7 +53,7 @@ def scan(
         length = rows[0].shape[0] if rows[0].shape else 0
     for (path, _), row in zip(tree.paths(xs), rows, strict=True):
         if not row.shape or row.shape[0] != length:
-            where = "xs" + "".join(f"[{p!r}]" for p in path)
+            where = "xs" + format_keys(path)
             raise ShapeError(f"{name}: {where} has shape {row.shape}, but the loop has {length} steps", site=here())
     own = [placeholder(s.shape, s.dtype) for s in start] + [placeholder(r.shape[1:], r.dtype) for r in rows]
     state = tree.rebuild(carry, iter([of_node(n) for n in own[: len(start)]]))
@@ -63,7 +63,7 @@ def scan(
         if not (isinstance(made, tuple) and len(made) == 2):
             raise ArgumentError(f"{name}: the function must return (next carry, result)", site=here())
         after, result = made
-        after_paths = ["carry" + "".join(f"[{p!r}]" for p in path) for path, _ in tree.paths(after)]
+        after_paths = ["carry" + format_keys(path) for path, _ in tree.paths(after)]
         if after_paths != paths:
             raise ShapeError(
                 f"{name}: the carry goes in as {_form(paths)} and comes out as {_form(after_paths)}", site=here(),

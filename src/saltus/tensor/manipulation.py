@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -425,7 +426,7 @@ def split(x: Any, /, sections: int | Sequence[int], *, axis: int = 0) -> tuple[T
         cuts = list(range(0, n + 1, n // sections)) if n else [0] * (sections + 1)
     else:
         cuts = [0, *sections, n]
-    return tuple(of_node(_span(node, place, a, b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True))
+    return tuple(of_node(_span(node, place, a, b)) for a, b in itertools.pairwise(cuts))
 
 
 def tile(x: Any, repetitions: Sequence[int], /) -> Tensor:

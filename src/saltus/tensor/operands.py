@@ -27,6 +27,11 @@ def as_tensor(value: Any) -> Tensor:
     return of_array(*to_array(value))
 
 
+def is_number(value: Any) -> bool:
+    """Whether a leaf of a tree stands for numbers: a Tensor, an array or a Python number."""
+    return isinstance(value, (Tensor, np.ndarray, np.generic, int, float, complex)) and not isinstance(value, bool)
+
+
 def strong(value: Tensor) -> Tensor:
     """A number seen by sl.jit, with the default type of its kind."""
     made = Tensor.__new__(Tensor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Sequence
 from typing import Any
 
@@ -349,10 +350,9 @@ def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: 
     parts = [as_tensor(p).node for p in (prepend, x, append) if p is not None]
     node = move.concat([convert(p, node.dtype) for p in parts], place)
     for _ in range(n):
-        length = node.shape[place]
-        ends = [0 if i == place else 0 for i in range(len(node.shape))]
-        up = [1 if i == place else 0 for i in range(len(node.shape))]
-        upper = move.slice_(node, tuple(u if length else 0 for u in up), node.shape)
-        lower = move.slice_(node, tuple(ends), tuple(d - u if length else d for d, u in zip(node.shape, up, strict=True)))
+        shorter = builtins.max(node.shape[place] - 1, 0)
+        stop = tuple(shorter if i == place else d for i, d in enumerate(node.shape))
+        start = tuple(node.shape[place] - shorter if i == place else 0 for i in range(len(node.shape)))
+        upper, lower = move.slice_(node, start, node.shape), move.slice_(node, (0,) * len(stop), stop)
         node = OPS["not_equal"](upper, lower) if node.dtype is dt.bool_ else upper - lower
     return of_node(node)

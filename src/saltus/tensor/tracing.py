@@ -5,8 +5,9 @@ Outside every capture a computed Tensor forgets how it was made. Inside one it m
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from saltus.base.errors import TracingError
@@ -39,6 +40,12 @@ class _Captures(threading.local):
 
 
 captures = _Captures()
+_tokens = itertools.count()
+
+
+def token() -> int:
+    """A number no other call gives, to tell copies of a node apart."""
+    return next(_tokens)
 
 
 @contextmanager
@@ -60,6 +67,11 @@ def note_derivative(outside: int = 1) -> None:
 def here() -> str | None:
     """The user's line, for messages."""
     return format_site(call_site())
+
+
+def format_keys(path: Sequence[str | int]) -> str:
+    """A path into a tree as Python writes it: ['layers'][0]."""
+    return "".join(f"[{key!r}]" for key in path)
 
 
 def name_of(function: object) -> str:

@@ -7,34 +7,22 @@ uses from outside is a constant, even when it was computed from the argument's v
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from saltus.base import dtypes as dt
 from saltus.base import tree
 from saltus.base.errors import ArgumentError, GradientError, ShapeError
 from saltus.ir.differentiate import backward, depends
-from saltus.ir.node import Body, Node, broadcast, full, placeholder, substitute
+from saltus.ir.node import Node, full, placeholder, substitute
 from saltus.ir.spec import OPS
-from saltus.ops import movement as move
 from saltus.ops.arithmetic import convert
-from saltus.ops.call import call_nodes
 from saltus.tensor.creation import eye
 from saltus.tensor.loop import scan
 from saltus.tensor.manipulation import reshape
 from saltus.tensor.operands import as_tensor
 from saltus.tensor.storage import leaf
 from saltus.tensor.tensor import Tensor, of_node, realise
-from saltus.tensor.tracing import Capture, capture, captures, here, name_of, note_derivative
-
-_tokens = itertools.count()
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (Tensor, np.ndarray, np.generic, int, float, complex)) and not isinstance(value, bool)
+from saltus.tensor.tracing import Capture, capture, captures, format_keys, here, name_of, note_derivative, token
 
 
 class _Arguments:
@@ -55,7 +43,7 @@ class _Arguments:
         self.tensors: list[Tensor] = []
         if captures.open:
             originals = [t.node for t in tensors]
-            self.nodes = [OPS["barrier"](n, token=next(_tokens)) for n in originals]
+            self.nodes = [OPS["barrier"](n, token=token()) for n in originals]
             self._original = dict(zip(self.nodes, originals, strict=True))
         else:
             realise(tensors)
@@ -76,6 +64,12 @@ def _finish(nodes: Sequence[Node]) -> list[Tensor]:
     if not captures.open:
         realise(made)
     return made
+
+
+def _named(places: Sequence[int], trees: Sequence[Any]) -> tuple[list[Any], list[str]]:
+    """The leaves of arguments, and what messages call them: "argument 0['w']"."""
+    pairs = [(v, f"argument {i}{format_keys(path)}") for i, t in zip(places, trees, strict=True) for path, v in tree.paths(t)]
+    return [v for v, _ in pairs], [p for _, p in pairs]
 
 
 def _chosen(name: str, argnums: int | Sequence[int], args: Sequence[Any]) -> tuple[int, ...]:
@@ -146,12 +140,7 @@ def value_and_grad(function: Callable[..., Any], argnums: int | Sequence[int] = 
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         chosen = _chosen(name, argnums, args)
         trees = [args[i] for i in chosen]
-        pairs = [
-            (f"argument {i}" + "".join(f"[{p!r}]" for p in path), v)
-            for i, t in zip(chosen, trees, strict=True)
-            for path, v in tree.paths(t)
-        ]
-        stand = _Arguments(name, [v for _, v in pairs], [p for p, _ in pairs])
+        stand = _Arguments(name, *_named(chosen, trees))
         given = list(args)
         rest = iter(stand.tensors)
         for i, t in zip(chosen, trees, strict=True):
@@ -228,8 +217,7 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
         Tensor([2., 6.], shape=(2,), dtype=float32)
     """
     name = f"sl.vjp of {name_of(function)}"
-    pairs = [(f"argument {i}" + "".join(f"[{p!r}]" for p in path), v) for i, t in enumerate(primals) for path, v in tree.paths(t)]
-    stand = _Arguments(name, [v for _, v in pairs], [p for p, _ in pairs])
+    stand = _Arguments(name, *_named(range(len(primals)), primals))
     rest = iter(stand.tensors)
     with capture(name):
         result = function(*[tree.rebuild(t, rest) for t in primals])
@@ -276,11 +264,11 @@ def jvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
     """
     name = f"sl.jvp of {name_of(function)}"
     given = [as_tensor(v) for v in tree.leaves(list(tangents))]
-    pairs = [(f"argument {i}" + "".join(f"[{p!r}]" for p in path), v) for i, t in enumerate(primals) for path, v in tree.paths(t)]
-    stand = _Arguments(name, [v for _, v in pairs], [p for p, _ in pairs])
+    stand = _Arguments(name, *_named(range(len(primals)), primals))
     if [t.shape for t in given] != [n.shape for n in stand.nodes]:
         raise ShapeError(
-            f"{name}: arguments of shapes {[n.shape for n in stand.nodes]} need tangents of the same shapes, got {[t.shape for t in given]}",
+            f"{name}: arguments of shapes {[n.shape for n in stand.nodes]} need tangents of the same shapes, "
+            f"got {[t.shape for t in given]}",
             site=here(),
         )
     rest = iter(stand.tensors)
@@ -328,153 +316,4 @@ def hessian(function: Callable[..., Any]) -> Callable[..., Any]:
     return second
 
 
-def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], name: str, rule: Any) -> Any:
-    """Run a function as one `call` node; numbers and Tensors are its operands."""
-    operands: list[Node] = []
-    own: list[Node] = []
-
-    def stand_in(value: Any) -> Any:
-        if not _is_number(value):
-            return value
-        operands.append(as_tensor(value).node)
-        own.append(placeholder(operands[-1].shape, operands[-1].dtype))
-        return of_node(own[-1])
-
-    given = tree.map(stand_in, [list(args), kwargs])
-    with capture(name):
-        result = function(*given[0], **given[1])
-        outputs = [as_tensor(v).node for v in tree.leaves(result)]
-    made = call_nodes(own, outputs, operands, rule)
-    return tree.rebuild(result, iter([of_node(n) for n in made]))
-
-
-def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function whose intermediate results are not kept for the gradient but computed again there: less memory, more work.
-
-    Args:
-        function: from trees of Tensors to a tree of Tensors.
-
-    Returns:
-        A function of the same arguments and results.
-
-    Source: Chen, Xu, Zhang and Guestrin, "Training deep nets with sublinear memory cost", 2016.
-
-    Example:
-        >>> import saltus as sl
-        >>> block = sl.checkpoint(lambda x: sl.sin(sl.exp(x)))
-        >>> sl.grad(lambda x: block(x).sum())(sl.zeros(1)).tolist()
-        [0.5403]
-    """
-    name = f"sl.checkpoint of {name_of(function)}"
-
-    @functools.wraps(function)
-    def recomputed(*args: Any, **kwargs: Any) -> Any:
-        return _call(function, args, kwargs, name, _recompute)
-
-    return recomputed
-
-
-def _recompute(g: Sequence[Node], out: Sequence[Node], src: Sequence[Node], body: Body) -> list[Node | None]:
-    """Gradients through a second run of the body, which cannot begin before the gradient of its results is there."""
-    seeds = [placeholder(o.shape, o.dtype) for o in body.outputs]
-    live = [(o, s) for o, s in zip(body.outputs, seeds, strict=True) if o.dtype.is_inexact]
-    wrt = [i for i, n in enumerate(body.inputs) if n.dtype.is_inexact]
-    found = backward([o for o, _ in live], [s for _, s in live], [body.inputs[i] for i in wrt])
-    late = _later(src, [c for c in g if c.dtype.is_inexact])
-    place = dict(zip((*body.inputs, *seeds), (*late, *g), strict=True))
-    made: list[Node | None] = [None] * len(src)
-    reached = [(i, f) for i, f in zip(wrt, found, strict=True) if f is not None]
-    for (i, _), node in zip(reached, substitute([f for _, f in reached], place), strict=True):
-        made[i] = node
-    return made
-
-
-def _later(src: Sequence[Node], gradients: Sequence[Node]) -> list[Node]:
-    """Copies that equal no other node and depend on the gradients.
-
-    Parameters and data come from outside and are there all the time, so they need no copy, unless nothing else is there to tell the two
-    runs apart. The dependence is a choice by a condition that never holds: is an element of the gradient NaN and finite at once?
-    """
-    token = next(_tokens)
-    computed = [n for n in src if not _given(n)]
-    copied = set(computed or src)
-    flag = None
-    for g in gradients:
-        if g.size:
-            first = move.reshape(move.slice_(g, (0,) * len(g.shape), (1,) * len(g.shape)), ())
-            never = OPS["logical_and"](OPS["isnan"](first), OPS["isfinite"](first))
-            flag = never if flag is None else OPS["logical_or"](flag, never)
-    late: list[Node] = []
-    for n in src:
-        if n in copied:
-            marked = OPS["barrier"](n, token=token)
-            late.append(marked if flag is None else OPS["where"](broadcast(flag, n.shape), full(n.shape, 0, n.dtype), marked))
-        else:
-            late.append(n)
-    return late
-
-
-def _given(node: Node) -> bool:
-    """Whether a node is an input, or a stand-in for one."""
-    while node.op.name == "barrier":
-        node = node.src[0]
-    return node.op.name == "input"
-
-
-def custom_vjp(function: Callable[..., Any], backward_rule: Callable[..., Any]) -> Callable[..., Any]:
-    """A function with a gradient given by hand.
-
-    Args:
-        function: from trees of Tensors to a tree of Tensors.
-        backward_rule: backward_rule(cotangent, result, *arguments) -> one gradient an argument, None for none; cotangent and result are
-            trees like the function's result.
-
-    Returns:
-        A function of the same arguments and results. Derivatives of the gradient come from `backward_rule`.
-
-    Example:
-        >>> import saltus as sl
-        >>> step = sl.custom_vjp(lambda x: (x > 0).astype("float32"), lambda g, out, x: (g,))
-        >>> sl.grad(lambda x: step(x).sum())(sl.asarray([-1.0, 2.0]))
-        Tensor([1., 1.], shape=(2,), dtype=float32)
-    """
-    name = f"sl.custom_vjp of {name_of(function)}"
-
-    @functools.wraps(function)
-    def by_hand(*args: Any) -> Any:
-        form: list[Any] = []
-
-        def run(*given: Any) -> Any:
-            result = function(*given)
-            form.append(result)
-            return result
-
-        def rule(g: Sequence[Node], out: Sequence[Node], src: Sequence[Node], body: Body) -> list[Node | None]:
-            operands = iter([of_node(n) for n in src])
-            given = [tree.map(lambda v: next(operands) if _is_number(v) else v, a) for a in args]
-            cotangent = tree.rebuild(form[0], iter([of_node(n) for n in g]))
-            result = tree.rebuild(form[0], iter([of_node(n) for n in out]))
-            with capture(name):
-                made = backward_rule(cotangent, result, *given)
-            made = made if isinstance(made, tuple) else (made,)
-            if len(made) != len(args):
-                raise GradientError(f"{name}: the rule must return one gradient for each of {len(args)} arguments, got {len(made)}")
-            gradients: list[Node | None] = []
-            for place, (value, gradient) in enumerate(zip(args, made, strict=True)):
-                numbers = [v for v in tree.leaves(value) if _is_number(v)]
-                parts = [None] * len(numbers) if gradient is None else [as_tensor(p) for p in tree.leaves(gradient)]
-                if len(parts) != len(numbers):
-                    raise GradientError(f"{name}: argument {place} has {len(numbers)} Tensors, its gradient {len(parts)}")
-                gradients += [None if p is None else p.node for p in parts]
-            for node, gradient_node in zip(src, gradients, strict=False):
-                if gradient_node is not None and gradient_node.shape != node.shape:
-                    raise GradientError(f"{name}: an argument has shape {node.shape}, its gradient {gradient_node.shape}")
-            typed = [None if p is None else convert(p, n.dtype) for p, n in zip(gradients, src, strict=False)]
-            return [*typed, *[None] * (len(src) - len(typed))]
-
-        return _call(run, args, {}, name, rule)
-
-    return by_hand
-
-
-__all__ = ["checkpoint", "custom_vjp", "dt", "grad", "hessian", "jvp", "value_and_grad", "vjp"]
+__all__ = ["grad", "hessian", "jvp", "value_and_grad", "vjp"]
