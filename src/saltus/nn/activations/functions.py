@@ -23,9 +23,9 @@ from saltus.tensor.elementwise import where
 from saltus.tensor.manipulation import reshape, split
 from saltus.tensor.operands import as_tensor, one_axis
 from saltus.tensor.reduction import cumulative_sum, sum
+from saltus.tensor.rules import custom_vjp
 from saltus.tensor.tensor import Tensor, of_node
 from saltus.tensor.tracing import here
-from saltus.tensor.transforms import custom_vjp
 
 
 def _floats(name: str, x: Any) -> Tensor:
