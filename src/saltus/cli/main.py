@@ -5,8 +5,12 @@ Exit codes: 0 done, 1 a fault of saltus, 2 wrong use or data, 130 interrupted (a
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -46,18 +50,19 @@ def fitting(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options of `fit`, in the order of the help."""
     options = [
         click.option("--target", "-t", metavar="COL", help="Column to predict (default: the last one, said so)."),
-        click.option("--task", type=click.Choice(["classification", "regression"]), help="Kind of target (default: inferred)."),
-        click.option("--epochs", type=click.IntRange(min=1), help="Passes over the data at most."),
+        click.option("--task", metavar="KIND", help="classification or regression (default: inferred from the target)."),
+        click.option("--epochs", metavar="N", help="Passes over the data at most."),
         click.option("--batch-size", metavar="N|full", help="Rows of one step, or full for all."),
-        click.option("--learning-rate", "--lr", type=click.FloatRange(min=0, min_open=True), help="Step size of the optimizer."),
+        click.option("--learning-rate", "--lr", metavar="RATE", help="Highest step size of the optimizer."),
         click.option("--hidden", metavar="N,N,...", help="Widths of the hidden layers; 0 for none."),
-        click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Share of hidden units dropped."),
-        click.option("--validation", type=click.FloatRange(0, 1, max_open=True), help="Share held out to stop and to choose by."),
-        click.option("--test", "held_out", metavar="SHARE|FILE", help="Share or file never trained on, for the final figure."),
-        click.option("--seed", type=int, help="Same seed, same model, bit for bit."),
-        click.option("--out", "-o", type=click.Path(file_okay=False), help="Folder of this run (default: runs/<time>-<name>)."),
-        click.option("--resume", type=click.Path(), metavar="RUN", help="Go on with an interrupted run's folder."),
+        click.option("--dropout", metavar="SHARE", help="Share of hidden units left out in training."),
+        click.option("--validation", metavar="SHARE", help="Share held out to stop by and to choose the best epoch."),
+        click.option("--test", metavar="SHARE|FILE", help="Share or file never trained on, for the final figures (default: 0.2)."),
+        click.option("--seed", metavar="N", help="Same seed, same model, bit for bit."),
+        click.option("--column", "columns", multiple=True, metavar="COL=HOW", help="Read a column as number, category, date, text, drop..."),
         click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting; an unknown key lists them all."),
+        click.option("--out", "-o", type=click.Path(), metavar="FOLDER", help="Folder of this run (default: runs/<time>-<name>)."),
+        click.option("--resume", type=click.Path(), metavar="RUN", help="Go on with the interrupted run in a folder."),
         click.option("--quiet", "-q", is_flag=True, help="Only the result."),
     ]
     for option in reversed(options):
@@ -123,7 +128,8 @@ def bench(seconds: float, as_json: bool) -> None:
 def main(words: list[str] | None = None) -> int:
     """Run the command line; returns the exit code (the console script exits with it)."""
     try:
-        commands.main(args=words, prog_name="saltus", standalone_mode=False)
+        with terminated_like_interrupted():
+            commands.main(args=words, prog_name="saltus", standalone_mode=False)
     except click.exceptions.Exit as done:
         return int(done.exit_code)
     except click.ClickException as error:
@@ -138,10 +144,26 @@ def main(words: list[str] | None = None) -> int:
     except SaltusError as error:
         click.echo(f"error: {error}", err=True)
         return WRONG_USE
-    except BrokenPipeError:  # the reader of our output left: nothing is wrong
-        sys.stderr.close()
-        return 0
+    except BrokenPipeError:  # the reader of our output left: nothing is wrong, but Python must not try to write the rest
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+@contextlib.contextmanager
+def terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does; only the main thread can ask for that."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt(f"stopped by {signal.Signals(number).name}")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

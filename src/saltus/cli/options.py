@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields, replace
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from saltus.base.errors import ArgumentError, nearest
+from saltus.train.tabular import TableOptions
 
 
 @dataclass(frozen=True)
@@ -16,126 +18,126 @@ class FitSettings:
     Attributes:
         data: file, or name of a data set that comes with saltus.
         target: column to predict; None takes the last.
-        task: "classification", "regression", or None to infer it.
-        epochs: passes at most.
-        batch_size: rows of a step, "full", or None to choose by the number of rows.
-        learning_rate: of the optimizer.
-        optimizer: its name.
-        hidden: widths of the hidden layers; None chooses by the data.
-        activation: of the hidden layers.
-        dropout: share of hidden units dropped.
-        weight_decay: of the weights.
-        validation: share held out to stop and to choose by.
-        test: share (number) or file held out for the final figure; None for neither.
-        patience: epochs without a better validation loss after which training ends.
-        balanced: whether rare classes count as much as frequent ones.
-        seed: of everything random.
+        columns: how single columns are read, name -> kind, scaler or "drop"; see `TableEncoder.fit`.
+        values: key -> value for each key of `PARSERS`; fields of `TableOptions`.
     """
 
-    data: str = ""
+    data: str
     target: str | None = None
-    task: str | None = None
-    epochs: int = 50
-    batch_size: int | str | None = None
-    learning_rate: float = 1e-3
-    optimizer: str = "adamw"
-    hidden: tuple[int, ...] | None = None
-    activation: str = "relu"
-    dropout: float = 0.1
-    weight_decay: float = 4e-3
-    validation: float = 0.15
-    test: float | str | None = 0.2
-    patience: int = 8
-    balanced: bool = False
-    seed: int = 0
+    columns: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=lambda: {key: getattr(TableOptions(), key) for key in PARSERS})
 
     def to_config(self) -> dict[str, Any]:
-        return asdict(self)
+        """The settings as plain values."""
+        return {"data": self.data, "target": self.target, "columns": self.columns, **self.values}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> FitSettings:
-        known = {f.name for f in fields(cls)}
-        made = {k: v for k, v in config.items() if k in known}
-        if made.get("hidden") is not None:
-            made["hidden"] = tuple(made["hidden"])
-        return cls(**made)
+        """The settings that `to_config` wrote, also after a way through JSON."""
+        fresh = cls(config["data"])
+        return cls(config["data"], config["target"], config["columns"], {k: config.get(k, v) for k, v in fresh.values.items()})
+
+    def options(self, **more: Any) -> TableOptions:
+        """The arguments of `fit_table`; `more` are those that no run keeps."""
+        return TableOptions(**self.values, overrides=self.columns or None, **more)
 
 
-def widths(text: str | None) -> tuple[int, ...] | None:
-    """Widths from "128,64"; "0" is none at all."""
-    if text is None:
-        return None
+# -- one value of each key from text -----------------------------------------------------------------------------------
+
+
+def _expected(what: str) -> Callable[[str], Any]:
+    def refuse(text: str) -> Any:
+        raise ValueError(what)
+
+    return refuse
+
+
+def _number(low: float, high: float, what: str, kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A parser of numbers from low to below high."""
+
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        return value if low <= value < high else _expected(what)(text)
+
+    return parse
+
+
+_count = _number(1, math.inf, "a whole number from 1 on", int)
+_share = _number(0, 1, "a share from 0 to below 1", float)
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _batch(text: str) -> int | str:
+    return text if text == "full" else _number(1, math.inf, "a whole number from 1 on, or full", int)(text)  # type: ignore[no-any-return]
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    """Widths from "128,64"; "0" is no hidden layer at all."""
     try:
-        numbers = tuple(int(w) for w in text.replace(" ", "").split(",") if w)
+        numbers = [int(width) for width in text.split(",")]
     except ValueError:
-        numbers = (-1,)
-    if any(n < 0 for n in numbers):
-        raise ArgumentError(f"--hidden takes whole numbers with commas between, got {text!r}", fix="for example --hidden 128,64")
+        numbers = [-1]
+    if min(numbers) < 0 or (0 in numbers and len(numbers) > 1):
+        _expected("whole numbers with commas between, such as 128,64, or 0 for none")(text)
     return tuple(n for n in numbers if n)
 
 
-def batch(text: Any) -> int | str | None:
-    """A batch size from "64" or "full"."""
-    if text is None or text == "full":
-        return text  # type: ignore[no-any-return]
-    try:
-        number = int(text)
-    except (TypeError, ValueError):
-        number = 0
-    if number < 1:
-        raise ArgumentError(f"--batch-size takes a whole number from 1, or full, got {text!r}")
-    return number
+def _truth(text: str) -> bool:
+    return _TRUTH[text.lower()] if text.lower() in _TRUTH else _expected("true or false")(text)  # type: ignore[no-any-return]
 
 
-def share_or_file(text: str | None, default: float | str | None) -> float | str | None:
-    """--test: a share as a number, a file as a path."""
-    if text is None:
-        return default
+def _test(text: str) -> float | str | None:
+    """A share as a number, anything else is a file."""
     try:
-        share = float(text)
+        float(text)
     except ValueError:
         return text
-    if not 0 <= share < 1:
-        raise ArgumentError(f"--test takes a share from 0 to 1 or a file, got {text!r}")
-    return share or None
+    return _number(0, 1, "a share from 0 to below 1, or a file", float)(text) or None
 
 
-def with_settings(base: FitSettings, words: tuple[str, ...]) -> FitSettings:
-    """Apply --set key=value.
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "task": str, "epochs": _count, "batch_size": _batch, "learning_rate": _number(1e-12, math.inf, "a number above 0", float),
+    "schedule": str, "optimizer": str, "weight_decay": _number(0, math.inf, "a number from 0 on", float), "hidden": _widths,
+    "activation": str, "dropout": _share, "validation": _share, "test": _test, "patience": _count, "balanced": _truth,
+    "seed": _number(0, 2**63, "a whole number from 0 on", int),
+}  # fmt: skip
+
+
+def values_of(words: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Checked values from (key, text) pairs; later ones count.
 
     Raises:
-        ArgumentError: a word without "=", an unknown key, or a value of the wrong kind.
+        ArgumentError: an unknown key, or a text that is no value of its key.
     """
-    known = {f.name: f.type for f in fields(FitSettings)}
+    made: dict[str, Any] = {}
+    for key, text in words:
+        name = key.strip().replace("-", "_")
+        if name not in PARSERS:
+            close = nearest(name, PARSERS, 1)
+            fix = f"did you mean {close[0]}?" if close else "take one of these"
+            raise ArgumentError(f"there is no setting {name!r}; there are {', '.join(PARSERS)}", fix=fix)
+        try:
+            made[name] = PARSERS[name](text.strip())
+        except ValueError as error:
+            usual = getattr(TableOptions(), name)
+            fix = "leave it out to have it chosen" if usual is None else f"leave it out for {usual}"
+            raise ArgumentError(f"{name} is {text!r}, expected {error}", fix=fix) from None
+    return made
+
+
+def pairs(option: str, words: Iterable[str]) -> list[tuple[str, str]]:
+    """(key, value) from words such as "key=value".
+
+    Raises:
+        ArgumentError: a word has no "=".
+    """
+    made = []
     for word in words:
-        key, equals, text = word.partition("=")
-        key = key.strip().replace("-", "_")
+        key, equals, text = word.rpartition("=")
         if not equals:
-            raise ArgumentError(f"--set takes key=value, got {word!r}")
-        if key not in known:
-            close = nearest(key, known)
-            fix = f"did you mean {close[0]}?" if close else ""
-            raise ArgumentError(f"unknown setting {key!r}; there are {', '.join(known)}", fix=fix or None)
-        base = replace(base, **{key: _value(key, text.strip(), getattr(FitSettings(), key))})
-    return base
-
-
-def _value(key: str, text: str, default: Any) -> Any:
-    if key == "hidden":
-        return widths(text)
-    if key == "batch_size":
-        return batch(text)
-    if key == "test":
-        return share_or_file(text, None)
-    if key in ("data", "target", "task", "optimizer", "activation"):
-        return text
-    try:
-        value = json.loads(text.lower() if text.lower() in ("true", "false", "null") else text)
-    except ValueError:
-        value = text
-    wanted = type(default)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
-        raise ArgumentError(f"--set {key} takes a {wanted.__name__}, such as {default!r}; got {text!r}")
-    return value
+            raise ArgumentError(f"{option} takes a name and a value with = between them, got {word!r}", fix=f"for example {option} {word}=...")
+        made.append((key, text))
+    return made

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from saltus.cli import runs
+from saltus.cli.fit import PARTS
 from saltus.cli.text import figures, table
 from saltus.cli.use import model_file
 from saltus.train import load
@@ -39,12 +40,9 @@ def run(model: str, *, as_json: bool) -> None:
             f"trained {len(loaded.history)} epochs; the last: " + ", ".join(f"{k} {_short(v)}" for k, v in last.items() if k != "epoch")
         )
     if result is not None:
-        click.echo(f"\nmeasured on {result['measured_on']}\n{table(figures(_figures_of(result)))}")
+        click.echo(f"\non {result['rows']:,} {PARTS[result['measured_on']]}:\n{table(figures(result['scores'], result['baseline']))}")
 
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
-
-def _figures_of(result: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in result.items() if isinstance(v, float) and k != "seconds"}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-_LESS_IS_BETTER = ("loss", "rmse", "mae")
+_LESS_IS_BETTER = ("log_loss", "rmse", "mae")
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
@@ -14,16 +13,11 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  " + "  ".join(w.ljust(n) for w, n in zip(r, widths, strict=True)).rstrip() for r in rows)
 
 
-def figures(result: dict[str, Any]) -> list[list[str]]:
-    """Measured figures beside those of the trivial baseline, as rows for `table`."""
+def figures(scores: Mapping[str, float], baseline: Mapping[str, float]) -> list[list[str]]:
+    """Measured figures beside those of a trivial baseline, as rows for `table`."""
     rows = [["", "model", "baseline", ""]]
-    for name, value in result.items():
-        if name == "rows" or name.startswith("baseline_"):
-            continue
-        base = result.get(f"baseline_{name}")
-        verdict = ""
-        if base is not None:
-            better = value < base if any(word in name for word in _LESS_IS_BETTER) else value > base
-            verdict = "better" if better else "no better than guessing"
-        rows.append([name, f"{value:.4g}", "" if base is None else f"{base:.4g}", verdict])
+    for name, value in scores.items():
+        base = baseline[name]
+        better = value < base if name in _LESS_IS_BETTER else value > base
+        rows.append([name.replace("_", " "), f"{value:.4g}", f"{base:.4g}", "better" if better else "no better than guessing"])
     return rows

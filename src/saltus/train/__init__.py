@@ -21,11 +21,11 @@ from saltus.train.model import Model, load
 from saltus.train.plan import TrainingPlan, training_plan
 from saltus.train.record import History
 from saltus.train.step import Goal, Seen, Task, train_step
-from saltus.train.tabular import TableModel, TableOptions, fit_table
+from saltus.train.tabular import TabularModel, TableOptions, fit_table
 
 __all__ = [
     "BackupAndRestore", "CSVLogger", "Callback", "EarlyStopping", "Goal", "History", "Interrupted",
     "LambdaCallback", "LearningRateScheduler", "Model", "ModelCheckpoint", "ReduceLROnPlateau", "Seen",
-    "TableModel", "TableOptions", "Task", "TerminateOnNaN", "TrainingPlan", "fit_table", "load", "train_step",
-    "training_plan",
+    "TableOptions", "TabularModel", "Task", "TerminateOnNaN", "TrainingPlan", "fit_table", "load",
+    "train_step", "training_plan",
 ]  # fmt: skip

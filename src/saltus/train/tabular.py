@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from saltus import nn, optim
-from saltus.base.errors import ArgumentError, ModelFileError, unknown_name
+from saltus.base.errors import ArgumentError, DataError, ModelFileError, unknown_name
 from saltus.data import EncodedTable, Table, TableEncoder, read_table, split_rows
 from saltus.train.callbacks import Callback, EarlyStopping
 from saltus.train.model import Model, load
@@ -38,7 +38,7 @@ class TableOptions:
         test: share of the rows held out to judge the result, another table for that, or None.
         validation: share of the rest by which training is stopped and the best weights are chosen; 0 for none.
         network: a network of one's own; it gets numbers (N, F) and categories (N, C), or what there is of the two.
-        hidden: units of the hidden layers.
+        hidden: units of the hidden layers; None chooses by the number of rows.
         activation: of the hidden layers.
         dropout: share of hidden units left out in training.
         optimizer: name or optimizer; one given as an object keeps its own rate.
@@ -53,6 +53,7 @@ class TableOptions:
         callbacks: further ones.
         verbose: as in `Model.fit`.
         checkpoint, checkpoint_seconds, resume: as in `Model.fit`.
+        told: called with the fitted encoder before the training begins, to show what was done to the table.
     """
 
     task: str | None = None
@@ -61,7 +62,7 @@ class TableOptions:
     test: Any = 0.2
     validation: float = 0.1
     network: nn.Layer | None = None
-    hidden: Sequence[int] = (128, 64)
+    hidden: Sequence[int] | None = None
     activation: Any = "relu"
     dropout: float = 0.1
     optimizer: Any = "adamw"
@@ -78,27 +79,56 @@ class TableOptions:
     checkpoint: str | Path | None = None
     checkpoint_seconds: float = 10.0
     resume: bool = False
+    told: Callable[[TableEncoder], None] | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Figures on some rows beside those of predicting nothing in particular.
+
+    Attributes:
+        rows: their number.
+        scores: accuracy, balanced_accuracy, log_loss, auc (of two classes); or rmse, mae, r2 in the target's unit.
+        baseline: the same for always giving the training rows' class shares, or their mean.
+    """
+
+    rows: int
+    scores: dict[str, float]
+    baseline: dict[str, float]
 
 
 @dataclass(eq=False)
-class TableModel:
+class TabularModel:
     """A network with the encoder of its table: raw rows in, labels or values out.
 
     Attributes:
         model: the network.
         encoder: how raw rows become its inputs.
         history: the record of the training.
+        trivial: share of each class in the training rows, or (their mean,): what the baseline predicts.
         rows: numbers of rows by part: "train", "validation", "test".
-        scores: figures on the held-out rows; empty when none were held out.
-        baseline: the same figures for the most frequent class, or the mean.
+        scores, baseline: figures on the test rows (on the validation rows when there are none, or else on the training rows),
+            beside those of the baseline; see `Judgement`.
     """
 
     model: Model
     encoder: TableEncoder
     history: History = field(default_factory=History)
+    trivial: tuple[float, ...] = ()
     rows: dict[str, int] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
     baseline: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def target(self) -> str:
+        """Name of the column that is predicted."""
+        assert self.encoder.target is not None
+        return self.encoder.target.name
+
+    @property
+    def measured_on(self) -> str:
+        """The part of the rows that `scores` were measured on."""
+        return next(part for part in ("test", "validation", "train") if self.rows.get(part) or part == "train")
 
     @property
     def task(self) -> str:
@@ -122,7 +152,7 @@ class TableModel:
         Raises:
             DataError: a column is missing, or a cell cannot be read; both named.
         """
-        return self.encoder.decode_target(self._outputs(self.encoder.transform(source, target=False)))
+        return self.encoder.decode_target(self.outputs(self.encoder.transform(source, target=False)))
 
     def predict_proba(self, source: Any) -> Array:
         """The probability of each class.
@@ -132,33 +162,43 @@ class TableModel:
 
         Returns:
             (N, classes), in the order of `classes`.
+
+        Raises:
+            ArgumentError: the target is a number.
         """
         if self.task != "classification":
-            raise ArgumentError("there are no probabilities in regression", fix="use predict")
-        return _probabilities(self._outputs(self.encoder.transform(source, target=False)))
+            raise ArgumentError(f"{self.target!r} is a number: it has no classes, and so no probabilities", fix="use predict")
+        return self.outputs(self.encoder.transform(source, target=False))
 
-    def evaluate(self, source: Any) -> dict[str, float]:
-        """Figures on rows with a target.
+    def evaluate(self, source: Any) -> Judgement:
+        """Figures on rows with a target, beside those of a trivial baseline.
 
         Args:
             source: as for `predict`, with the target.
 
-        Returns:
-            accuracy, balanced_accuracy, log_loss, auc for classes; rmse, mae, r2 (in the target's unit) for values.
+        Raises:
+            DataError: a column is missing, a cell cannot be read, or no row has a target.
         """
-        return self._judge(self.encoder.transform(source, target=True))
+        return self.judge(self.encoder.transform(source, target=True))
 
-    def _outputs(self, table: EncodedTable) -> Array:
+    def outputs(self, table: EncodedTable) -> Array:
+        """What the network says of encoded rows: probabilities (N, classes), or standardised values (N,)."""
         if not len(table):
-            return np.zeros((0, max(len(self.classes), 1)) if self.classes else (0,), np.float32)
-        return self.model.predict(_inputs(table))  # type: ignore[no-any-return]
+            return np.zeros((0, len(self.classes)) if self.classes else (0,), np.float32)
+        made = self.model.predict(_inputs(table))
+        return _probabilities(made) if self.classes else made  # type: ignore[no-any-return]
 
-    def _judge(self, table: EncodedTable) -> dict[str, float]:
-        outputs = self._outputs(table)
-        assert table.target is not None
-        if self.task == "classification":
-            return classification_scores(table.target, _probabilities(outputs))
-        return regression_scores(self.encoder.decode_target(table.target), self.encoder.decode_target(outputs))
+    def judge(self, table: EncodedTable) -> Judgement:
+        """As `evaluate`, of encoded rows."""
+        if table.target is None or not len(table):
+            raise DataError(f"no row has a value of the target {self.target!r}", fix="use rows whose target is known")
+        outputs, trivial = self.outputs(table), np.asarray(self.trivial)
+        if self.classes:
+            always = np.tile(trivial, (len(table), 1))
+            return Judgement(len(table), classification_scores(table.target, outputs), classification_scores(table.target, always))
+        true = self.encoder.decode_target(table.target)
+        found = self.encoder.decode_target(outputs)
+        return Judgement(len(table), regression_scores(true, found), regression_scores(true, np.full(len(true), trivial[0])))
 
     def save(self, path: str | Path) -> None:
         """Write model and encoder to one file.
@@ -169,6 +209,7 @@ class TableModel:
         self.model.preprocessing = {
             "kind": _KIND,
             "encoder": self.encoder.to_config(),
+            "trivial": list(self.trivial),
             "rows": self.rows,
             "scores": self.scores,
             "baseline": self.baseline,
@@ -176,26 +217,41 @@ class TableModel:
         self.model.save(path)
 
     @classmethod
-    def load(cls, path: str | Path) -> TableModel:
+    def load(cls, path: str | Path) -> TabularModel:
         """The model that `save` wrote.
 
         Raises:
             StorageError: there is no such file.
             ModelFileError: it is damaged, or not the model of a table.
         """
-        model = load(path)
+        return cls.of_model(load(path), str(path))
+
+    @classmethod
+    def of_model(cls, model: Model, name: str) -> TabularModel:
+        """The table's side of a model that was loaded.
+
+        Args:
+            model: what `sl.load` gave.
+            name: of its file, for messages.
+
+        Raises:
+            ModelFileError: it was not trained on a table.
+        """
         kept = model.preprocessing
         if not isinstance(kept, dict) or kept.get("kind") != _KIND:
-            raise ModelFileError(f"{path} holds a network that was not trained on a table", fix="open it with sl.load")
-        encoder = TableEncoder.from_config(kept["encoder"])
-        return cls(model, encoder, model.history, dict(kept["rows"]), dict(kept["scores"]), dict(kept["baseline"]))
+            raise ModelFileError(f"{name} holds a network that was not trained on a table", fix="open it with sl.load, and predict on arrays")
+        try:
+            encoder = TableEncoder.from_config(kept["encoder"])
+            return cls(model, encoder, model.history, tuple(kept["trivial"]), kept["rows"], kept["scores"], kept["baseline"])
+        except KeyError as error:
+            raise ModelFileError(f"{name} is damaged: its description lacks {error}", fix="take another copy, or save it again") from error
 
     def __repr__(self) -> str:
         figures = ", ".join(f"{k}={v:.4g}" for k, v in self.scores.items())
-        return f"TableModel({self.task}, {self.rows.get('train', 0):,} rows{', ' + figures if figures else ''})"
+        return f"TabularModel({self.task}, {self.rows.get('train', 0):,} rows{', ' + figures if figures else ''})"
 
 
-def fit_table(source: Any, target: str, options: TableOptions | None = None, **changes: Any) -> TableModel:
+def fit_table(source: Any, target: str | None = None, options: TableOptions | None = None, **changes: Any) -> TabularModel:
     """Train a network on a table.
 
     The rows are split first; everything that is learnt from data (how columns are read, rescaled and numbered, too) is learnt
@@ -203,7 +259,7 @@ def fit_table(source: Any, target: str, options: TableOptions | None = None, **c
 
     Args:
         source: anything `read_table` takes: a CSV, Parquet, JSON lines or Arrow file, a frame, a dict of columns.
-        target: the column to predict.
+        target: the column to predict; None takes the last one.
         options: how; None for the defaults.
         changes: single options by name.
 
@@ -227,19 +283,36 @@ def fit_table(source: Any, target: str, options: TableOptions | None = None, **c
             raise unknown_name("option", name, known)
     options = replace(options or TableOptions(), **changes)
     table = read_table(source)
-    if target not in table.frame.columns:
-        raise unknown_name("target column", target, table.frame.columns)
+    target = chosen_target(table, target)
     train, held, test = _parts(table, target, options)
     encoder = options.encoder if options.encoder is not None else TableEncoder()
     learnt = encoder.fit_transform(train, target, task=options.task, overrides=options.overrides)
     checked = None if held is None else encoder.transform(held, target=True)
     judged = None if test is None else encoder.transform(test, target=True)
-    made = TableModel(_model(encoder, learnt, options), encoder)
+    if options.told is not None:
+        options.told(encoder)
+    made = TabularModel(_model(encoder, learnt, options), encoder, trivial=_trivial(encoder, learnt))
     made.rows = {"train": len(learnt), "validation": len(checked or ()), "test": len(judged or ())}
     made.history = _train(made.model, learnt, checked, options, classes=bool(encoder.classes))
-    if judged is not None and len(judged):
-        made.scores, made.baseline = made._judge(judged), _trivial(encoder, learnt, judged)
+    result = made.judge(judged or checked or learnt)
+    made.scores, made.baseline = result.scores, result.baseline
     return made
+
+
+def chosen_target(table: Table, target: str | None) -> str:
+    """The column to predict: the named one, else the last.
+
+    Raises:
+        UnknownNameError: no column of that name.
+        DataError: there are no two columns.
+    """
+    columns = table.frame.columns
+    if len(columns) < 2:
+        what = f"one column, {columns[0]!r}" if columns else "no columns"
+        raise DataError(f"{table.name} has {what}: there is nothing to predict from", fix="check how its columns are separated")
+    if target is not None and target not in columns:
+        raise unknown_name("target column", target, columns)
+    return columns[-1] if target is None else target
 
 
 def _parts(table: Table, target: str, options: TableOptions) -> tuple[Table, Table | None, Table | None]:
@@ -288,7 +361,7 @@ def _model(encoder: TableEncoder, table: EncodedTable, options: TableOptions) ->
     network = options.network
     if network is None:
         layers: list[nn.Layer] = [nn.TableInput(table.cardinalities, names=_unique(table.category_names))]
-        for units in options.hidden:
+        for units in _widths(len(table)) if options.hidden is None else options.hidden:
             layers += [nn.Dense(int(units), activation=options.activation), nn.Dropout(options.dropout)]
         layers += [nn.Dense(len(encoder.classes))] if encoder.classes else [nn.Dense(1), nn.Reshape(())]
         network = nn.Sequential(layers)
@@ -296,6 +369,11 @@ def _model(encoder: TableEncoder, table: EncodedTable, options: TableOptions) ->
     optimizer = _optimizer(options, training_plan(len(table), size, epochs).updates)
     metrics = ["accuracy"] if encoder.classes else ["mae"]
     return Model(network, loss=loss, optimizer=optimizer, metrics=metrics, seed=options.seed)
+
+
+def _widths(rows: int) -> tuple[int, ...]:
+    """Hidden layers that so many rows can fill."""
+    return (64, 32) if rows < 5_000 else (128, 64)
 
 
 def _unique(names: Sequence[str]) -> list[str]:
@@ -341,16 +419,12 @@ def _train(model: Model, table: EncodedTable, checked: EncodedTable | None, opti
     )
 
 
-def _trivial(encoder: TableEncoder, learnt: EncodedTable, judged: EncodedTable) -> dict[str, float]:
-    """The figures of always predicting the classes' shares, or the mean."""
+def _trivial(encoder: TableEncoder, learnt: EncodedTable) -> tuple[float, ...]:
+    """The classes' shares in the training rows, or their mean."""
     assert learnt.target is not None
-    assert judged.target is not None
     if encoder.classes:
-        shares = np.bincount(learnt.target, minlength=len(encoder.classes)) / len(learnt)
-        return classification_scores(judged.target, np.tile(shares, (len(judged), 1)))
-    mean = np.mean(encoder.decode_target(learnt.target))
-    true = encoder.decode_target(judged.target)
-    return regression_scores(true, np.full(len(true), mean))
+        return tuple((np.bincount(learnt.target, minlength=len(encoder.classes)) / len(learnt)).tolist())
+    return (float(np.mean(encoder.decode_target(learnt.target))),)
 
 
 def _probabilities(scores: Array) -> Array:
