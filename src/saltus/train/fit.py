@@ -225,7 +225,7 @@ class Training:
     ) -> None:  # fmt: skip
         self.model, self.built, self.feed, self.plan, self.options = model, built, feed, plan, options
         self.train, self.held, self.held_rows, self.callbacks = train, held, held_rows, callbacks
-        self.key = random.fold_in(random.key(options.seed), 2)._values()
+        self.key = step_key(options.seed)
         self.checkpoints = self._checkpoints()
         self.reporter = progress.reporter(options.verbose)
         self.started = self.now()
@@ -353,6 +353,11 @@ class Training:
         for path, place in places.items():
             if path[0] == "params":
                 state[place][...] = state[places["optimizer", "average", *path[1:]]]
+
+
+def step_key(seed: int) -> Array:
+    """The key from which every step of a training folds its own."""
+    return random.fold_in(random.key(seed), 2)._values()
 
 
 def nn_config(model: Model) -> Any:

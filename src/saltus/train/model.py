@@ -351,7 +351,7 @@ class Model:
         self._need_loss()
         batch = fit.gathered(self, x, y, sample_weight=weight)
         built = self._need(batch["x"])
-        self._key = random.key(self.seed)._values()
+        self._key = fit.step_key(self.seed)
         feed = Feed(batch)
         fit.check_shapes(self, built, batch)
         run = built.programs.one(feed) if what == "train" else built.programs.test_one(feed)

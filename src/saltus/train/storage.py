@@ -46,7 +46,7 @@ def write(path: Path, kind: str, values: Any) -> None:
     plain = _take_out(values, "", arrays)
     header: dict[str, Any] = {}
     place, check = 0, 0
-    memory = {name: np.ascontiguousarray(t._values()) for name, t in arrays.items()}
+    memory = {name: t._values() for name, t in arrays.items()}
     for name, array in memory.items():
         header[name] = {
             "dtype": _NAMES[arrays[name].dtype.name],
