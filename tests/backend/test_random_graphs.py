@@ -78,6 +78,10 @@ class Maker:
         elif kind == "binary":
             name = self.r.choice(["add", "subtract", "multiply", "maximum", "minimum"])
             made = OPS[name](a, self.fit(a.shape)) * 0.5
+        elif kind == "where" and rank and self.r.random() < 0.4:  # a triangle or a band
+            first, second = self.r.randrange(rank), self.r.randrange(rank)
+            ramps = [OPS["iota"](shape=a.shape, axis=k, dtype=dt.int32) for k in (first, second)]
+            made = OPS["where"](OPS["less"](ramps[0], ramps[1] + 1), a, a * 0.25)
         elif kind == "where":
             b = self.fit(a.shape)
             made = OPS["where"](OPS["less"](a, b), a, b * 0.25)

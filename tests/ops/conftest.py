@@ -11,7 +11,7 @@ from saltus.ir.differentiate import backward
 from saltus.ir.evaluate import evaluate
 from saltus.ir.node import placeholder
 
-ENGINES = ["reference"]
+ENGINES = ["reference", "native"]
 
 
 @pytest.fixture(params=ENGINES, scope="session")

@@ -82,7 +82,7 @@ def multi_pass(domain: Shape, reduced: Iterable[int]) -> bool:
 
 def is_native(node: Node) -> bool:
     """Whether the native engine has a kernel for the node; the rest are host calls."""
-    if node.op.kind in (Kind.HOST, Kind.SCAN, Kind.SOURCE, Kind.PART):
+    if node.op.kind in (Kind.HOST, Kind.SCAN, Kind.PART):
         return node.op.kind is not Kind.HOST
     if node.dtype.kind == "c" or any(s.dtype.kind == "c" for s in node.src):
         return False
@@ -134,7 +134,7 @@ class Fuser:
             kind = node.op.kind
             if node in self.given or kind is Kind.PART:
                 self.stored.add(node)
-            elif kind is Kind.SOURCE:
+            elif kind is Kind.SOURCE and node not in self.host:
                 continue
             elif kind is Kind.SCAN or node in self.host or kind in (Kind.HOST, Kind.CUMULATIVE):
                 for s in node.src:
@@ -276,7 +276,7 @@ class Fuser:
         if group.kind == "contract":
             if value.op.kind is not Kind.ELEMENTWISE or value.shape != group.domain:
                 return "another shape"
-            if self._gathers(value) or len(group.reads | reads) + len(group.stores) > EPILOGUE_LIMIT:
+            if self._indexes(value) or len(group.reads | reads) + len(group.stores) > EPILOGUE_LIMIT:
                 return "too many arrays for an epilogue"
             if not self._aligned(group, leaves, full) or not _batch_collapses(group.domain, leaves):
                 return "read at another index"
@@ -315,8 +315,10 @@ class Fuser:
         axes = tuple(k if k not in reduced else None for k in range(len(domain)))
         return (reduced, axes) if self._aligned(group, leaves, tuple(range(len(domain)))) else "read at another index"
 
-    def _gathers(self, value: Node) -> bool:
-        return any(n.op.kind is Kind.GATHER for n in topological([value], stop=lambda n: n in self.stored and n is not value))
+    def _indexes(self, value: Node) -> bool:
+        """Whether a value picks by index, or counts along one of several batch axes: neither fits an epilogue."""
+        inside = topological([value], stop=lambda n: n in self.stored and n is not value)
+        return any(n.op.kind is Kind.GATHER or (n.op.name == "iota" and len(value.shape) > 3) for n in inside)
 
     def _place(self, store: Store) -> None:
         """Put a computed value into a group that reads the same, or into one of its own."""

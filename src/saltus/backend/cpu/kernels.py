@@ -93,9 +93,14 @@ class Epilogue(ItemEmitter):
                     strides[axis], at = at, at + 1
             self.slots.append((pointer, strides))
         self.constants = {}
+        self.ramps: dict[int, dict[int, int]] = {}  # item -> slots of its strides, and at -1 of its offset
         for number, item in enumerate(items):
             if item.kind == "const" and not is_literal(item):
                 self.constants[number], at = at, at + 1
+            elif item.kind == "ramp":
+                axes = [-1, *[axis for axis, stride in enumerate(item.strides) if stride]]
+                self.ramps[number] = {axis: at + k for k, axis in enumerate(axes)}
+                at += len(axes)
         self.count = at
 
     def constant_slot(self, number: int) -> int:
@@ -119,6 +124,10 @@ class Epilogue(ItemEmitter):
                 words[slot] = a.strides[axis]
         for number, slot in self.constants.items():
             words[slot] = constant_word(self.items[number])
+        for number, slots in self.ramps.items():
+            item = self.items[number]
+            for axis, slot in slots.items():
+                words[slot] = item.offset if axis == -1 else item.strides[axis]
         return words, pointers
 
     def __call__(self, b: Emitter, acc: Value, batch: Value, row: Value, column: Value, mask: Value | None) -> None:
@@ -171,7 +180,15 @@ class Epilogue(ItemEmitter):
         return b.gather(pointer, b.mul(b.iota(lanes), b.splat(stride, lanes)), a.dtype, env.mask)
 
     def ramp(self, number: int, env: Environment, lanes: int) -> Value:
-        raise EngineError("an index ramp reached an epilogue")
+        b, slots = self.b, self.ramps[number]
+        value = b.argument(slots[-1], dt.int64)
+        for axis, slot in slots.items():
+            if axis >= 0:
+                value = b.add(value, b.mul(env.indices[axis], b.argument(slot, dt.int64)))
+        value = b.splat(value, lanes)
+        if 2 in slots and lanes > 1:
+            value = b.add(value, b.mul(b.iota(lanes), b.splat(b.argument(slots[2], dt.int64), lanes)))
+        return b.convert(value, compute_type(self.items[number].dtype))
 
 
 class ComputeKernel(_Base):
@@ -228,6 +245,9 @@ def _contraction(fuser: Fuser, group: Group, label: str, vector_bits: int) -> li
         folded = collapse(shape[:-2], a.strides[:-2])
         assert folded is not None
         a.strides = (folded, *a.strides[-2:])
+    for i in builder.items:
+        if i.kind == "ramp":  # with several batch axes none of them has a ramp: see Fuser
+            i.strides = (collapse(shape[:-2], i.strides[:-2]) or 0, *i.strides[-2:])
     epilogue = Epilogue(builder.accesses, builder.items, writes, gemm_plan.FIRST_FREE_SLOT)
     a, b = [(v.base, v.offset * node.dtype.itemsize) for v in views]  # type: ignore[union-attr]
     if not (m and n and count):
