@@ -79,6 +79,7 @@ class Checkpoints:
             "epoch": run.epoch,
             "position": run.position,
             "history": run.history.records,
+            "stop": run.stop,
             "callbacks": callbacks,
             "state": state,
             "totals": totals,
@@ -112,6 +113,7 @@ class Checkpoints:
         run.state[:] = _arrays(values["state"], run.state, self.path)
         run.totals[:] = _arrays(values["totals"], run.totals, self.path)
         run.epoch, run.position, run.history = values["epoch"], values["position"], History(values["history"])
+        run.stop = values["stop"]  # a training that had ended by itself does not go on
         return values["callbacks"]  # type: ignore[no-any-return]
 
 
