@@ -28,7 +28,8 @@ class Callback:
     Attributes:
         model: the model in training. `model.stop_training = True` ends the training after the running epoch (or batch, in a
             batch hook); `model.learning_rate = 0.01` changes the rate.
-        params: dict of "epochs", "steps", "samples", "batch_size".
+        params: dict of "epochs", "steps", "samples", "batch_size", and "resumed" (whether the training goes on from a
+            checkpoint).
 
     Example:
         >>> class Print(Callback):
@@ -219,7 +220,7 @@ class EarlyStopping(_Monitor):
                 self.best_weights = self.model.snapshot()
             if self.baseline is None or self.improved(value, self.baseline):
                 self.wait = 0
-            return
+                return
         if self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = f"{self.monitor} has not improved for {self.wait} epochs"
@@ -427,8 +428,9 @@ class CSVLogger(Callback):
         self._names: list[str] = []
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        if not self.append and not self._names:
+        if not self.append and not self.params["resumed"]:
             self._write("w", "")
+            self._names = []
         elif self.filename.exists():
             first = self.filename.read_text(encoding="utf-8").split("\n", 1)[0]
             self._names = first.split(self.separator) if first else []
