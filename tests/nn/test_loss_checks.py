@@ -65,7 +65,12 @@ def test_targets_of_another_kind_are_refused_with_the_fix(loss, true, pred, erro
 @pytest.mark.parametrize(
     ("loss", "values", "outputs", "words"),
     [
-        (losses.SparseCategoricalCrossentropy(), [0, 1, 3, 2, 5], 3, "classes are 0 to 2, but the target of row 2 is 3 .outside: 3, 5, 2 in all"),
+        (
+            losses.SparseCategoricalCrossentropy(),
+            [0, 1, 3, 2, 5],
+            3,
+            "classes are 0 to 2, but the target of row 2 is 3 .outside: 3, 5, 2 in all",
+        ),
         (losses.SparseCategoricalCrossentropy(), [1, -1], 3, "row 1 is -1"),
         (losses.SparseCategoricalCrossentropy(ignore_class=255), [1, 255, 254], 3, "row 2 is 254"),
         (losses.BinaryCrossentropy(), [0.0, 1.0, 2.0], 1, "row 2 is 2"),
@@ -221,4 +226,6 @@ def test_outside_a_program_scores_are_not_taken_for_probabilities():
     scores = sl.asarray(X) @ sl.ones((4, 3))
     with pytest.raises(ArgumentError, match="no probabilities"):
         losses.sparse_categorical_crossentropy(Y, scores)  # whether it was printed before or not
-    assert float(losses.sparse_categorical_crossentropy(Y, scores, from_logits=True).mean()) == pytest.approx(sparse(scores.numpy()), rel=1e-5)
+    assert float(losses.sparse_categorical_crossentropy(Y, scores, from_logits=True).mean()) == pytest.approx(
+        sparse(scores.numpy()), rel=1e-5
+    )

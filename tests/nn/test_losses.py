@@ -136,7 +136,9 @@ def test_cross_entropy_stays_finite_and_exact_for_large_logits():
 def test_probabilities_of_0_and_1_give_large_but_finite_losses():
     wrong = losses.SparseCategoricalCrossentropy(from_logits=False)(sl.asarray([1]), sl.asarray([[1.0, 0.0]])).item()
     assert wrong == pytest.approx(-np.log(1e-7), rel=1e-3)
-    assert losses.BinaryCrossentropy(from_logits=False)(sl.asarray([1.0]), sl.asarray([0.0])).item() == pytest.approx(-np.log(1e-7), rel=1e-3)
+    assert losses.BinaryCrossentropy(from_logits=False)(sl.asarray([1.0]), sl.asarray([0.0])).item() == pytest.approx(
+        -np.log(1e-7), rel=1e-3
+    )
 
 
 def test_classes_may_lie_on_another_axis_and_samples_have_more_axes():

@@ -76,7 +76,9 @@ def test_constraints_leave_zeros_in_peace():
 
 
 def test_a_description_constrains_the_parameters_of_its_layers():
-    network = nn.Sequential([nn.Dense(3, kernel_constraint="non_neg"), nn.Dense(2), nn.Dense(2, bias_constraint="non_neg", trainable=False)])
+    network = nn.Sequential(
+        [nn.Dense(3, kernel_constraint="non_neg"), nn.Dense(2), nn.Dense(2, bias_constraint="non_neg", trainable=False)]
+    )
     params, _ = nn.init(network, nn.Spec((1, 4)), key=sl.random.key(0))
     params["dense_2"]["bias"] = sl.asarray([-1.0, 1.0])
     made = nn.describe(network, nn.Spec((1, 4))).constrain(params)

@@ -239,7 +239,8 @@ class Scope:
                 f"the state {'/'.join(path)!r} has the shape {before.shape}, its next value {after.shape}",
                 site=here(),
             )
-        self._run.state[path] = after if after.dtype is before.dtype else after.astype(before.dtype)
+        if not self._run.making:  # what nn.init makes is the state before the first call
+            self._run.state[path] = after if after.dtype is before.dtype else after.astype(before.dtype)
 
     def _fresh(self, name: str) -> None:
         if name in self._seen:
