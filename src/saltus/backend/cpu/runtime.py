@@ -34,9 +34,16 @@ PHASES, LAUNCHES, LOOPS, SCRATCH, SCRATCH_BYTES, COUNT, ABORT = 24, 25, 26, 27, 
 STATE_WORDS = 40
 END = 0x7FFFFFFF
 
-_YIELD = {
-    "win32": ("declare i32 @SwitchToThread()", "call i32 @SwitchToThread()"),
-}.get(sys.platform, ("declare i32 @sched_yield()", "call i32 @sched_yield()"))
+# (declaration, call) of giving the core away, and of sleeping a moment
+_YIELD, _SLEEP = {
+    "win32": (
+        ("declare i32 @SwitchToThread()", "%y = call i32 @SwitchToThread()"),
+        ("declare void @Sleep(i32)", "call void @Sleep(i32 1)"),
+    ),
+}.get(
+    sys.platform,
+    (("declare i32 @sched_yield()", "%y = call i32 @sched_yield()"), ("declare i32 @usleep(i32)", "%u = call i32 @usleep(i32 100)")),
+)
 
 
 def _pause() -> tuple[str, str]:
@@ -54,6 +61,7 @@ def driver_text() -> str:
     return f"""
 {declare_pause}
 {_YIELD[0]}
+{_SLEEP[0]}
 
 ; steps from `phase` to the next phase that computes, applying loop marks on the way, and opens it
 define internal void @advance(ptr %state, i64 %from) {{
@@ -189,7 +197,11 @@ wait:
   %long = icmp ugt i64 %turns2, 3000
   br i1 %long, label %yield, label %waited
 yield:
-  %y = {_YIELD[1]}
+  {_YIELD[1]}
+  %idle = icmp ugt i64 %turns2, 20000
+  br i1 %idle, label %sleep, label %waited
+sleep:
+  {_SLEEP[1]}
   br label %waited
 waited:
   br label %look
