@@ -305,7 +305,10 @@ class ScatterKernel(_Base):
         target = b.offset(target, b.mul(outer, b.mul(limit, inner)), dtype)
         updates = b.offset(updates, b.mul(outer, b.mul(picks, inner)), dtype)
         with b.loop(0, picks) as pick:
-            row = b.convert(b.load(b.offset(index, pick.index, index_type), index_type), dt.int64)
+            row = b.load(b.offset(index, pick.index, index_type), index_type)
+            if index_type is dt.uint64:
+                row = b.minimum(row, b.const(2**63 - 1, dt.uint64))
+            row = b.convert(row, dt.int64)
             row = b.maximum(b.minimum(row, b.sub(limit, b.index(1))), b.index(0))
             to = b.offset(target, b.mul(row, inner), dtype)
             source = b.offset(updates, b.mul(pick.index, inner), dtype)

@@ -212,7 +212,10 @@ class LoopLowering(ItemEmitter):
         """A load whose address depends on an index item, clamped into the array."""
         b, a = self.b, self.k.accesses[item.access]
         assert a.index is not None
-        index = b.convert(self.get(a.index, env), dt.int64)
+        index = self.get(a.index, env)
+        if index.dtype is dt.uint64:  # beyond the signed range an index is large, not negative
+            index = b.minimum(index, b.const(2**63 - 1, dt.uint64, index.lanes))
+        index = b.convert(index, dt.int64)
         slots = self.access_slots[item.access][1]
         step, limit = b.argument(slots[-1], dt.int64), b.argument(slots[-2], dt.int64)
         n = index.lanes
