@@ -516,3 +516,14 @@ def test_importing_the_data_package_does_not_load_polars():
     source = saltus.data.__path__[0].rsplit("/saltus/", 1)[0]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": source}, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_count_that_was_0_and_1_in_training_may_be_larger_later():
+    """Columns of counts with few rows: 0 and 1 at first, 2 in a row that comes later."""
+    rows = {"children": ["0", "1", "0", "1"], "y": ["a", "b", "a", "b"]}
+    for cells, later in ((["0", "1", "0", "1"], ["2", "1"]), ([0, 1, 0, 1], [2, 1])):
+        encoder = TableEncoder(drop_duplicates=False).fit({**rows, "children": cells}, "y")
+        assert encoder.transform({"children": later}).numbers.tolist() == [[2.0], [1.0]]
+    told = TableEncoder(drop_duplicates=False).fit({**rows, "children": ["no", "yes", "no", "yes"]}, "y")
+    with pytest.raises(DataError, match="'2' is not yes or no"):
+        told.transform({"children": ["2", "yes"]})

@@ -207,7 +207,7 @@ def parse(raw: RawColumn, plan: ColumnPlan, table: str = "") -> ParsedColumn:
         DataError: a cell that is not of the column's kind, with its row and value.
     """
     if plan.kind in ("number", "boolean"):
-        values, bad = _numbers(raw, plan) if plan.kind == "number" else _booleans(raw)
+        values, bad = _numbers(raw, plan) if plan.kind == "number" else _booleans(raw, plan)
     elif plan.kind in ("date", "time"):
         values, bad = _dates(raw, plan)
     else:
@@ -235,13 +235,19 @@ def _numbers(raw: RawColumn, plan: ColumnPlan) -> tuple[np.ndarray, np.ndarray]:
     return np.where(texts.codes < 0, numbers, texts.take(values, np.nan)), texts.take(wrong, missing=False)
 
 
-def _booleans(raw: RawColumn) -> tuple[np.ndarray, np.ndarray]:
+def _booleans(raw: RawColumn, plan: ColumnPlan) -> tuple[np.ndarray, np.ndarray]:
+    """Yes and no as 1 and 0; a column that was 0 and 1 in the training rows may be a count, and later hold a 2."""
     if raw.is_temporal:
         return np.zeros(0), raw.series.is_not_null().to_numpy()
+    numeric = plan.example.replace(".", "", 1).isdigit()
     if not raw.is_text:
         numbers = raw.plain[0]
-        return numbers, ~np.isnan(numbers) & (numbers != 0) & (numbers != 1)
-    values = read_booleans(raw.present.words)
+        return numbers, ~np.isnan(numbers) & (numbers != 0) & (numbers != 1) & (not numeric)
+    words = raw.present.words
+    values = read_booleans(words)
+    if numeric:
+        plain = words.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+        values = np.where(np.isnan(values) & np.isfinite(plain), plain, values)
     return raw.present.take(values, np.nan), raw.present.take(np.isnan(values), missing=False)
 
 
