@@ -23,13 +23,13 @@ class Prepared:
     Args:
         run: does n units and returns when they are done.
         value: one number that the last unit of `run` produced, for example its loss.
-        check: numbers from a fresh start that all must agree on; None takes the values of the first units.
+        check: pairs (units done, value) from a fresh start that all must agree on; None takes those of `run`.
         per_call: units that one call does at least.
     """
 
     run: Callable[[int], None]
     value: Callable[[], float]
-    check: Callable[[], list[float]] | None = None
+    check: Callable[[], list[tuple[int, float]]] | None = None
     per_call: int = 1
 
 
@@ -81,11 +81,13 @@ def modes(system: str, work: Work) -> tuple[str, ...]:
         case "jax", Epoch():
             return ("NumPy batches",)
         case "saltus", Training(per_call=1):
-            return ("jit",)
+            return ("jit", "train_on_batch")
         case "saltus", Training():
             return ("fit", "scan")
         case "saltus", Epoch():
             return ("fit",)
+        case "saltus", Prediction():
+            return ("jit", "predict_on_batch")
         case _, Product():
             return ("matmul",)
         case "torch.compile", _:

@@ -39,9 +39,7 @@ def adam_update(settings: Adam, state, gradients):
     second = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, second, gradients)
     time = steps.astype(jnp.float32)
     rate, root = settings.learning_rate / (1 - b1**time), jnp.sqrt(1 - b2**time)
-    weights = jax.tree.map(
-        lambda w, m, v: w - rate * m / (jnp.sqrt(v) / root + settings.epsilon), weights, first, second
-    )
+    weights = jax.tree.map(lambda w, m, v: w - rate * m / (jnp.sqrt(v) / root + settings.epsilon), weights, first, second)
     return weights, first, second, steps
 
 
@@ -105,8 +103,8 @@ def epoch(work: Epoch, mode: str, threads: int) -> Prepared:
             state, mean_loss = one_epoch(state, generator.permutation(work.samples))
         jax.block_until_ready(state)
 
-    def check() -> list[float]:
-        return [one_epoch(initial_state(work.weights()), np.arange(work.samples))[1]]
+    def check() -> list[tuple[int, float]]:
+        return [(1, one_epoch(initial_state(work.weights()), np.arange(work.samples))[1])]
 
     return Prepared(run, lambda: mean_loss, check)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 from workloads.base import Adam, Chain, Epoch, Prediction, Product, Training, Weights
 
@@ -56,8 +58,9 @@ def make_step(settings: Adam):
 
 
 def training(work: Training, mode: str, threads: int) -> Prepared:
-    if mode == "fit":
-        return training_by_fit(work)
+    by_model = {"fit": training_by_fit, "train_on_batch": training_on_batches}
+    if mode in by_model:
+        return by_model[mode](work)
     xs, ys = work.data()
     state, step, done, last = initial_state(work.weights()), make_step(work.adam), 0, sl.asarray(0.0)
     if mode == "scan":
@@ -84,57 +87,84 @@ def training(work: Training, mode: str, threads: int) -> Prepared:
     return Prepared(run, lambda: float(last))
 
 
-def model(weights: Weights, adam: Adam, features: int):
-    """The network as `sl.Model`, holding the given weights."""
+def model(weights: Weights, adam: Adam, x: np.ndarray) -> sl.Model:
+    """The network as `sl.Model`, built for inputs like x and holding the given weights."""
     *hidden, last = [len(bias) for _, bias in weights]
     layers = [sl.nn.Dense(units, activation="relu") for units in hidden]
-    network = sl.nn.Sequential([*layers, sl.nn.Dense(last)])
-    optimizer = sl.optim.Adam(
-        adam.learning_rate, beta_1=adam.beta_1, beta_2=adam.beta_2, epsilon=adam.epsilon
+    made = sl.Model(
+        sl.nn.Sequential([*layers, sl.nn.Dense(last)]),
+        loss=sl.nn.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizer=sl.optim.Adam(**asdict(adam)),
     )
-    made = sl.Model(network, loss="sparse_categorical_crossentropy", optimizer=optimizer)
-    made.build((features,))
-    made.set_weights([array for layer in weights for array in layer])
+    made.build(x)
+    built = made.snapshot()
+    named = zip(built["params"], weights, strict=True)
+    made.restore(built | {"params": {name: {"kernel": kernel, "bias": bias} for name, (kernel, bias) in named}})
     return made
 
 
-def training_by_fit(work: Training) -> Prepared:
+def training_on_batches(work: Training) -> Prepared:
+    """`train_on_batch`, which also returns the loss as a number each time."""
     xs, ys = work.data()
-    x, y = xs.reshape(-1, work.sizes[0]), ys.reshape(-1)
-    net, last = model(work.weights(), work.adam, work.sizes[0]), 0.0
+    net, done, last = model(work.weights(), work.adam, xs[0]), 0, 0.0
 
     def run(n: int) -> None:
-        nonlocal last
-        fitted = net.fit(x, y, epochs=n // work.batches, batch_size=work.batch, shuffle=False, verbose=0)
-        last = fitted.history["loss"][-1]
+        nonlocal last, done
+        for i in range(done, done + n):
+            last = net.train_on_batch(xs[i % len(xs)], ys[i % len(ys)])["loss"]
+        done += n
 
-    return Prepared(run, lambda: last, per_call=work.batches)
+    return Prepared(run, lambda: last)
+
+
+def training_by_fit(work: Training) -> Prepared:
+    """`fit` on the batches in their order; the value after each pass is the last batch's loss before its update."""
+    xs, ys = work.data()
+    x, y = xs.reshape(-1, work.sizes[0]), ys.reshape(-1)
+    net = model(work.weights(), work.adam, x)
+
+    def run(n: int) -> None:
+        net.fit(x, y, epochs=n // work.batches, batch_size=work.batch, shuffle=False, verbose=0)
+
+    def check() -> list[tuple[int, float]]:
+        """The loss of the step after each pass: that of the first batch with the weights the pass ended with."""
+        fresh, found = model(work.weights(), work.adam, x), []
+        for done in (1, 2):
+            fresh.fit(x, y, batch_size=work.batch, shuffle=False, verbose=0)
+            found.append((done * work.batches + 1, fresh.test_on_batch(xs[0], ys[0])["loss"]))
+        return found
+
+    return Prepared(run, lambda: 0.0, check, per_call=work.batches)
 
 
 def epoch(work: Epoch, mode: str, threads: int) -> Prepared:
     x, y = work.data()
-    net, mean_loss = model(work.weights(), work.adam, work.sizes[0]), 0.0
+    net, mean_loss = model(work.weights(), work.adam, x), 0.0
 
     def run(n: int) -> None:
         nonlocal mean_loss
-        mean_loss = net.fit(x, y, epochs=n, batch_size=work.batch, verbose=0).history["loss"][-1]
+        mean_loss = net.fit(x, y, epochs=n, batch_size=work.batch, verbose=0)["loss"][-1]
 
-    def check() -> list[float]:
-        fresh = model(work.weights(), work.adam, work.sizes[0])
-        fitted = fresh.fit(x, y, epochs=1, batch_size=work.batch, shuffle=False, verbose=0)
-        return [fitted.history["loss"][-1]]
+    def check() -> list[tuple[int, float]]:
+        fresh = model(work.weights(), work.adam, x)
+        fitted = fresh.fit(x, y, batch_size=work.batch, shuffle=False, verbose=0)
+        return [(1, fitted["loss"][-1])]
 
     return Prepared(run, lambda: mean_loss, check)
 
 
 def prediction(work: Prediction, mode: str, threads: int) -> Prepared:
-    weights, row, last = initial_state(work.weights())[0], work.row(), np.zeros(1)
-    call = sl.jit(logits)
+    row, last = work.row(), np.zeros(1)
+    if mode == "predict_on_batch":
+        call = model(work.weights(), Adam(), row).predict_on_batch
+    else:
+        weights, compiled = initial_state(work.weights())[0], sl.jit(logits)
+        call = lambda row: np.asarray(compiled(weights, row))  # noqa: E731
 
     def run(n: int) -> None:
         nonlocal last
         for _ in range(n):
-            last = np.asarray(call(weights, row))
+            last = call(row)
 
     return Prepared(run, lambda: mean_magnitude(last))
 

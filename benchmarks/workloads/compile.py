@@ -6,7 +6,12 @@ from workloads.base import Case, Workload
 WORKLOAD = Workload(
     name="compile",
     title="First training step of either MLP in a new process after import, cold and from a cache on disk",
-    groups=((Case("compile, mlp", mlp.STEP),), (Case("compile, tiny", tiny.STEP),)),
+    groups=(
+        (Case("compile, mlp", mlp.STEP),),
+        (Case("compile, tiny", tiny.STEP),),
+        (Case("compile, mlp, loop inside", mlp.LOOP, ("saltus", "jax")),),
+        (Case("compile, tiny, loop inside", tiny.LOOP, ("saltus", "jax")),),
+    ),
     goal="under 1 s cold, under 0.1 s from the cache",
     shows="first step",
     rounds=3,
