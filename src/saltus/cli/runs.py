@@ -17,7 +17,7 @@ from saltus.base import settings
 from saltus.base.errors import DataError, StorageError
 
 CONFIGURATION, ENVIRONMENT, HISTORY, DATA, MODEL, RESULT = (
-    "config.json", "environment.json", "history.json", "data.json", "model.saltus", "result.json",
+    "config.json", "environment.json", "history.jsonl", "data.json", "model.saltus", "result.json",
 )  # fmt: skip
 CHECKPOINTS = "checkpoints"
 
