@@ -56,14 +56,16 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that workers and folders are cleared away
     begun, done, earlier = time.perf_counter(), [], report.load(chosen.output)
     now = report.nothing(machine.describe())
+    load = round(os.getloadavg()[0], 2)
+    if load > report.QUIET:
+        say(f"other programs use {load} cores: the figures will say little; better on a quiet machine")
     for name in workloads:
         say(f"{name}: {WORKLOADS[name].title}")
-        load_before = round(os.getloadavg()[0], 2)
         with cache_folder() as cache:
             outcome = measure(WORKLOADS[name], Setting(interpreters, frozenset(systems), chosen.quick, cache, say))
         now["measured"][name] = {
             "at": datetime.now(UTC).isoformat(timespec="minutes"),
-            "load_before": load_before,
+            "load": load,
         }
         now["versions"] |= outcome.versions
         now["results"] += [asdict(row) for row in outcome.rows]

@@ -13,6 +13,7 @@ from workloads.base import Workload
 
 from harness.measure import STATES
 
+QUIET = 0.7  # mean number of running programs below which a machine counts as quiet
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 
 
@@ -149,6 +150,9 @@ def report(results: dict, names: Iterable[str]) -> str:
         "Each system in a process of its own, in turns with the others, from the same weights to the same "
         "losses; medians, for each system of its fastest mode.",
     ]
+    disturbed = [name for name in names if results["measured"][name].get("load", 0) > QUIET]
+    if disturbed:
+        parts.append(f"Other programs were running; repeat on a quiet machine: {', '.join(disturbed)}.")
     for name in names:
         if text := table(WORKLOADS[name], results["results"]):
             parts.append(text)
