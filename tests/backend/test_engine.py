@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import subprocess
 import sys
@@ -10,49 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from graphs import random_arrays, recurrent, training_step
 
 import saltus.ops  # noqa: F401  registers the ops
 from saltus.backend.base import compile_graph
 from saltus.backend.cpu import compile as machine
 from saltus.base import dtypes as dt
 from saltus.base.errors import SaltusError
-from saltus.ir.differentiate import backward
 from saltus.ir.evaluate import evaluate
-from saltus.ir.node import Node, broadcast, full, placeholder
+from saltus.ir.node import Node, placeholder
 from saltus.ir.spec import OPS
 from saltus.ops.loop import scan_nodes
-from saltus.ops.movement import reshape
 
 RNG = np.random.default_rng(0)
-
-
-def dense(x: Node, w: Node, b: Node) -> Node:
-    product = OPS["matmul"](x, w, ta=False, tb=False)
-    return product + broadcast(b, product.shape)
-
-
-def training_step(batch: int) -> tuple[list[Node], list[Node]]:
-    """Momentum descent on a small network: (parameters, velocities, x, y) -> (parameters, velocities, loss)."""
-    sizes = (37, 50, 20, 3)
-    shapes = [s for i, o in itertools.pairwise(sizes) for s in ((i, o), (o,))]
-    parameters = [placeholder(s, dt.float32) for s in shapes]
-    velocities = [placeholder(s, dt.float32) for s in shapes]
-    x, y = placeholder((batch, 37), dt.float32), placeholder((batch, 3), dt.float32)
-    h = x
-    for k in range(0, 6, 2):
-        h = dense(h, parameters[k], parameters[k + 1])
-        h = OPS["relu"](h) if k < 4 else h
-    error = OPS["sum"](OPS["square"](h - y), axes=(1,))
-    loss = OPS["sum"](error, axes=(0,)) * (1 / batch)
-    gradients = backward([loss], [full((1, 1), 1, dt.float32)], parameters)
-    new_v = [v * 0.9 + g for v, g in zip(velocities, gradients, strict=True)]
-    new_p = [p - v * 0.01 for p, v in zip(parameters, new_v, strict=True)]
-    return [*parameters, *velocities, x, y], [*new_p, *new_v, loss]
-
-
-def random_arrays(inputs: list[Node]) -> list[np.ndarray]:
-    rng = np.random.default_rng(1)
-    return [rng.normal(size=n.shape).astype(n.dtype.numpy) * np.float32(0.3) for n in inputs]
 
 
 def test_a_training_step_equals_the_reference() -> None:
@@ -106,19 +75,6 @@ def test_an_old_value_is_read_before_it_is_overwritten() -> None:
         np.testing.assert_allclose(g, want, rtol=1e-4, atol=1e-5)
 
 
-def recurrent(length: int) -> tuple[list[Node], list[Node]]:
-    h, w, xs = placeholder((4, 9), dt.float32), placeholder((9, 9), dt.float32), placeholder((length, 4, 9), dt.float32)
-
-    def step(h: Node, x: Node) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
-        new = OPS["relu"](OPS["matmul"](h, w, ta=False, tb=False) + x)
-        return (new,), (h, OPS["sum"](new, axes=(1,)))
-
-    (last,), (before, sums) = scan_nodes(step, (h,), (xs,))
-    loss = OPS["sum"](OPS["square"](before), axes=(0, 1, 2)) + reshape(OPS["sum"](last, axes=(0, 1)), (1, 1, 1))
-    gradients = backward([loss], [full((1, 1, 1), 1, dt.float32)], [h, w, xs])
-    return [h, w, xs], [last, before, sums, *gradients]
-
-
 @pytest.mark.parametrize("length", [0, 1, 7])
 def test_a_loop_and_its_gradient_equal_the_reference(length: int) -> None:
     inputs, outputs = recurrent(length)
@@ -150,7 +106,7 @@ def test_loops_nest() -> None:
 SAME_BITS = """
 import sys, hashlib, numpy as np
 sys.path.insert(0, sys.argv[1])
-from test_engine import training_step, recurrent, random_arrays
+from graphs import training_step, recurrent, random_arrays
 from saltus.backend.base import compile_graph
 from saltus.base import dtypes as dt
 from saltus.ir.node import placeholder
