@@ -249,6 +249,19 @@ def test_a_table_may_have_numbers_or_categories_only():
     assert run(nn.TableInput(), numbers, np.zeros((4, 0), "int32")).shape == (4, 3)
 
 
+def test_a_row_with_a_category_that_does_not_exist_is_nan():
+    made = run(nn.TableInput((3, 4)), np.ones((4, 1)), np.array([[0, 0], [3, 0], [0, -1], [2, 3]], "int32"))
+    assert np.isnan(made).all(axis=1).tolist() == [False, True, True, False]
+    assert np.isnan(made).any(axis=1).tolist() == [False, True, True, False]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "uint64", "int64"])
+def test_categories_of_any_integer_type_are_taken(dtype):
+    index = np.array([[3], [100]], dtype)
+    assert np.isfinite(run(nn.Embedding(300, 2), index)).all()
+    assert np.isfinite(run(nn.TableInput((300,)), index)).all()
+
+
 def test_the_width_of_vectors_grows_with_the_number_of_categories():
     assert [nn.embedding_width(n) for n in (1, 2, 10, 100, 1000, 10**6)] == [2, 2, 6, 21, 77, 600]
 

@@ -14,10 +14,12 @@ from saltus.nn.config import register
 from saltus.nn.core import settle
 from saltus.nn.layer import Layer
 from saltus.nn.scope import Scope
+from saltus.tensor.creation import asarray
 from saltus.tensor.elementwise import logical_and, where
 from saltus.tensor.indexing import take
 from saltus.tensor.manipulation import concat
 from saltus.tensor.operands import as_tensor
+from saltus.tensor.reduction import all as all_of
 from saltus.tensor.tensor import Tensor
 from saltus.tensor.tracing import here
 
@@ -26,6 +28,7 @@ def look_up(table: Tensor, index: Tensor) -> Tensor:
     """Rows of a table by number; a number that does not exist gives NaN, so that it cannot go unnoticed
     inside a compiled program.
     """
+    index = index.astype("int64")
     inside = logical_and(index >= 0, index < table.shape[0])
     return where(inside[..., None], take(table, where(inside, index, 0), axis=0), float("nan"))
 
@@ -115,7 +118,7 @@ class TableInput(Layer):
 
     Returns:
         `call` takes numbers (N, F) and categories (N, C), whole numbers from 0, or one of the two; it
-        returns (N, F + sum of widths).
+        returns (N, F + sum of widths), NaN in rows with a category that does not exist.
 
     Example:
         >>> import saltus as sl
@@ -154,13 +157,22 @@ class TableInput(Layer):
     def call(self, scope: Scope, *inputs: Any) -> Tensor:
         numbers, categories = self._inputs([as_tensor(x) for x in inputs])
         made = [] if numbers is None else [scope.cast(numbers)]
+        if categories is None or not self.cardinalities:
+            return made[0]
+        categories = categories.astype("int64")
+        inside = logical_and(categories >= 0, categories < asarray(self.cardinalities))
+        codes = where(inside, categories, 0)
         for column, (count, width, name) in enumerate(zip(self.cardinalities, self.widths, self.names, strict=True)):
             table = scope.param(
-                name, (count, width), self.embeddings_initializer, regularizer=self.embeddings_regularizer,
+                name,
+                (count, width),
+                self.embeddings_initializer,
+                regularizer=self.embeddings_regularizer,
                 constraint=self.embeddings_constraint,
-            )  # fmt: skip
-            made.append(look_up(table, categories[:, column]))  # type: ignore[index]
-        return concat(made, axis=-1) if len(made) > 1 else made[0]
+            )
+            made.append(take(table, codes[:, column], axis=0))
+        side_by_side = concat(made, axis=-1) if len(made) > 1 else made[0]
+        return where(all_of(inside, axis=1, keepdims=True), side_by_side, float("nan"))
 
     def _inputs(self, given: list[Tensor]) -> tuple[Tensor | None, Tensor | None]:
         """Numbers and categories, checked."""

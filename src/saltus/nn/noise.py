@@ -11,16 +11,19 @@ import math
 from dataclasses import KW_ONLY
 from typing import Any, ClassVar
 
+from saltus.base import dtypes as dt
 from saltus.base.errors import ArgumentError
+from saltus.ir.spec import OPS
 from saltus.nn.checks import number, whole
 from saltus.nn.config import register
 from saltus.nn.layer import Layer
 from saltus.nn.scope import Scope
 from saltus.tensor import random
+from saltus.tensor.creation import asarray
 from saltus.tensor.elementwise import where
 from saltus.tensor.manipulation import broadcast_to
 from saltus.tensor.operands import as_tensor
-from saltus.tensor.tensor import Tensor
+from saltus.tensor.tensor import Tensor, of_node
 
 
 def _key(scope: Scope, seed: int | None) -> Tensor:
@@ -29,8 +32,16 @@ def _key(scope: Scope, seed: int | None) -> Tensor:
 
 
 def keep(key: Tensor, shape: tuple[int, ...], rate: float) -> Tensor:
-    """True with probability 1 - rate, from 32 random bits an element."""
-    return random.random_bits(key, shape) >= min(round(rate * 2**32), 2**32 - 1)
+    """True with probability 1 - rate, from 32 random bits an element: those of `random.random_bits(key, shape)`.
+
+    The counter of each element is worked out in the shape of the mask itself, so that the mask becomes part of the kernel that uses it.
+    """
+    counter, stride = asarray(0, dtype="uint64"), 1
+    for axis in reversed(range(len(shape))):
+        counter = counter + of_node(OPS["iota"](shape=shape, axis=axis, dtype=dt.uint64)) * stride
+        stride *= shape[axis]
+    drawn = of_node(OPS["random_bits"](broadcast_to(key, shape).node, broadcast_to(counter, shape).node, width=32))
+    return drawn >= min(round(rate * 2**32), 2**32 - 1)
 
 
 @register
