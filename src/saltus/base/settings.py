@@ -5,7 +5,7 @@ SALTUS_CACHE        folder for machine code; "off" keeps nothing (default: the u
 SALTUS_VECTOR_BITS  register width kernels are written for: 512, 256 or 128 (default: the CPU's)
 SALTUS_SHOW         print a stage of each program compiled: graph, groups, loops, llvm, asm or plan
 SALTUS_VERIFY       1 checks every graph and plan between passes
-SALTUS_BACKEND      engine for programs: native or reference
+SALTUS_BACKEND      engine for programs: native, reference or xla
 """
 
 from __future__ import annotations
@@ -103,6 +103,6 @@ def verify() -> bool:
 def backend() -> str:
     """Engine for programs."""
     name = os.environ.get("SALTUS_BACKEND", "native")
-    if name not in ("native", "reference"):
-        raise ArgumentError(f"SALTUS_BACKEND must be native or reference, got {name!r}")
+    if name not in ("native", "reference", "xla"):
+        raise ArgumentError(f"SALTUS_BACKEND must be native, reference or xla, got {name!r}")
     return name
