@@ -1,6 +1,7 @@
 """`import saltus` is light, and imports stand where a reader looks for them: at the top of a file."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,8 @@ LAZY_POINTS = {"__init__.py", "backend/base.py", "cli/"}
 def loaded_by(statement: str) -> set[str]:
     """Top-level modules that a fresh interpreter holds after running `statement`."""
     code = f"import sys; {statement}; print(' '.join({{name.partition('.')[0] for name in sys.modules}}))"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    variables = os.environ | {"PYTHONPATH": str(SOURCE.parent)}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=variables)
     return set(result.stdout.split())
 
 
