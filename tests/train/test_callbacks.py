@@ -1,4 +1,6 @@
-"""Callbacks have Keras's names, hooks and arguments, see what happens, and are checked before the training."""
+"""Callbacks have Keras's names, hooks and arguments, see what happens, and are checked before the
+training.
+"""
 
 import csv
 import math
@@ -85,7 +87,9 @@ def test_evaluate_and_predict_tell_callbacks():
     seen, done = Recorder(), []
     trained = model()
     trained.evaluate(X, Y, callbacks=[seen])
-    trained.predict(X, callbacks=[sl.train.LambdaCallback(on_predict_begin=lambda logs: done.append(1), on_predict_end=lambda logs: done.append(2))])
+    trained.predict(
+        X, callbacks=[sl.train.LambdaCallback(on_predict_begin=lambda logs: done.append(1), on_predict_end=lambda logs: done.append(2))]
+    )
     assert seen.calls == ["test begin", "test end"]
     assert done == [1, 2]
 
@@ -127,7 +131,7 @@ def test_an_unknown_monitor_is_refused_before_training_with_the_names_there_will
         model().fit(X, Y, callbacks=[seen, sl.train.EarlyStopping("val_los")], validation=0.2, verbose=0)
     assert "'val_loss'" in str(caught.value)
     assert seen.calls == []
-    with pytest.raises(UnknownNameError, match="validation=0.2"):
+    with pytest.raises(UnknownNameError, match=r"validation=0\.2"):
         model().fit(X, Y, callbacks=[sl.train.EarlyStopping()], verbose=0)
 
 

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import hashlib
 import numpy as np
@@ -13,7 +15,8 @@ from saltus.train import Model
 rng = np.random.default_rng(0)
 x = rng.normal(size=(600, 64)).astype("float32")
 y = rng.integers(0, 10, 600)
-network = nn.Sequential([nn.Dense(256, activation="relu"), nn.BatchNormalization(), nn.Dropout(0.2), nn.Dense(256, activation="gelu"), nn.Dense(10)])
+network = nn.Sequential([nn.Dense(256, activation="relu"), nn.BatchNormalization(), nn.Dropout(0.2),
+                         nn.Dense(256, activation="gelu"), nn.Dense(10)])
 model = Model(network, loss="sparse_categorical_crossentropy", optimizer=sl.optim.Adam(global_clipnorm=1.0), metrics=["accuracy"])
 run = model.fit(x, y, epochs=2, batch_size=128, validation=0.1, verbose=0)
 state = sl.train.program.tree.leaves(model.state())
@@ -21,6 +24,7 @@ print(hashlib.sha256(b"".join(t.numpy().tobytes() for t in state)).hexdigest(), 
 """
 
 
+@pytest.mark.slow
 def test_threads_and_runs_change_nothing():
     def run(threads):
         environment = {**os.environ, "SALTUS_THREADS": str(threads)}

@@ -1,4 +1,6 @@
-"""What `fit`, `evaluate` and `predict` promise: they learn, count every sample, and do not depend on how the work is cut."""
+"""What `fit`, `evaluate` and `predict` promise: they learn, count every sample, and do not depend on how the
+work is cut.
+"""
 
 import numpy as np
 import pytest
@@ -54,7 +56,9 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others():
 def test_the_result_does_not_depend_on_how_an_epoch_is_cut_into_calls(monkeypatch):
     models = [classifier() for _ in range(3)]
     models[0].fit(X, LABELS, epochs=2, batch_size=8, verbose=0)
-    models[1].fit(X, LABELS, epochs=2, batch_size=8, verbose=0, callbacks=[sl.train.LambdaCallback(on_train_batch_end=lambda b, logs: None)])
+    models[1].fit(
+        X, LABELS, epochs=2, batch_size=8, verbose=0, callbacks=[sl.train.LambdaCallback(on_train_batch_end=lambda b, logs: None)]
+    )
     monkeypatch.setattr(plan, "CALL_SECONDS", 2e-4)
     models[2].fit(X, LABELS, epochs=2, batch_size=8, verbose=0)
     assert same(models[0], models[1])
@@ -204,7 +208,9 @@ def test_balanced_class_weights_make_a_rare_class_count():
 
 def test_class_and_sample_weights_are_multiplied():
     y = np.array([0, 0, 1, 1])
-    model = Model(nn.Sequential([nn.Dense(2, kernel_initializer="zeros")]), loss="sparse_categorical_crossentropy", optimizer=sl.optim.SGD(0.0))
+    model = Model(
+        nn.Sequential([nn.Dense(2, kernel_initializer="zeros")]), loss="sparse_categorical_crossentropy", optimizer=sl.optim.SGD(0.0)
+    )
     run = model.fit(X[:4], y, class_weight={1: 3.0}, sample_weight=[1, 0, 2, 0], verbose=0)
     assert run["loss"][0] == pytest.approx(np.log(2) * (1 + 6) / 4, rel=1e-6)
 

@@ -1,4 +1,6 @@
-"""Epochs, batches, iterations: counted right, shuffled as a pure function of seed and epoch, cut into calls without loss."""
+"""Epochs, batches, iterations: counted right, shuffled as a pure function of seed and epoch, cut into calls
+without loss.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""A training that is stopped, interrupted or killed goes on exactly where it was: the same weights, bit for bit."""
+"""A training that is stopped, interrupted or killed goes on exactly where it was: the same weights, bit for
+bit.
+"""
 
 import json
 import os
@@ -70,6 +72,7 @@ def uninterrupted(tmp_path_factory):
     return finished(start(tmp_path_factory.mktemp("whole")))
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_step_costs_nothing(tmp_path, uninterrupted):
     for step in (3, 13):  # 13: another crash, in a later epoch than the first
         process = start(tmp_path, stop=step)
@@ -78,6 +81,7 @@ def test_a_crash_at_any_step_costs_nothing(tmp_path, uninterrupted):
     assert finished(start(tmp_path)) == uninterrupted
 
 
+@pytest.mark.slow
 def test_kill_minus_nine_costs_nothing(tmp_path, uninterrupted):
     rng = np.random.default_rng()
     for _ in range(2):
@@ -91,6 +95,7 @@ def test_kill_minus_nine_costs_nothing(tmp_path, uninterrupted):
     assert [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_write_the_checkpoint_first(tmp_path, uninterrupted, number):
     process = start(tmp_path, wait=0.02)

@@ -1,4 +1,5 @@
-"""Layer of training. In: networks, losses, optimizers and data. Out: trained models, records of how it went, files of both.
+"""Layer of training. In: networks, losses, optimizers and data. Out: trained models, records of how it went,
+files of both.
 
 Knows nothing of command lines or reports.
 """
@@ -21,7 +22,7 @@ from saltus.train.model import Model, load
 from saltus.train.plan import TrainingPlan, training_plan
 from saltus.train.record import History
 from saltus.train.step import Goal, Seen, Task, train_step
-from saltus.train.tabular import TabularModel, TableOptions, fit_table
+from saltus.train.tabular import TableOptions, TabularModel, fit_table
 
 __all__ = [
     "BackupAndRestore", "CSVLogger", "Callback", "EarlyStopping", "Goal", "History", "Interrupted",

@@ -1,4 +1,6 @@
-"""From what users pass as x, y and weights to arrays that programs read: no copies where none are needed. A low file of `train`."""
+"""From what users pass as x, y and weights to arrays that programs read: no copies where none are needed. A
+low file of `train`.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +92,9 @@ def rows_of(groups: list[tuple[str, Any]]) -> int:
     """
     for name, array in groups:
         if not array.shape:
-            raise DataError(f"{name} is a single number, expected one row a sample", fix="pass an array with the samples along the first axis")
+            raise DataError(
+                f"{name} is a single number, expected one row a sample", fix="pass an array with the samples along the first axis"
+            )
     lengths = {name: array.shape[0] for name, array in groups}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name} has {n:,}" for name, n in lengths.items())
@@ -186,12 +190,13 @@ def class_weights(given: Any, y: Any, train: Array) -> Array:
     elif isinstance(given, Mapping):
         wrong = [c for c in given if c not in known]
         if wrong:
-            raise ArgumentError(f"class_weight names the class {wrong[0]!r}, which y does not have", fix=f"its classes are {', '.join(map(str, known[:20]))}")
+            raise ArgumentError(
+                f"class_weight names the class {wrong[0]!r}, which y does not have",
+                fix=f"its classes are {', '.join(map(str, known[:20]))}",
+            )
         table = np.array([given.get(c, 1.0) for c in known])
         if not np.isfinite(table).all() or (table < 0).any():
             raise ArgumentError(f"class_weight holds {table.tolist()}", fix="weights are finite numbers from 0 on")
     else:
         raise ArgumentError(f"class_weight is a {type(given).__name__}", fix='use "balanced" or a dict {class: weight}')
     return np.ascontiguousarray(table[codes], np.float32)
-
-

@@ -1,7 +1,8 @@
-"""Callbacks: they are told what happens and may ask for a stop or another learning rate; names, hooks and arguments are Keras's.
+"""Callbacks: they are told what happens and may ask for a stop or another learning rate; names, hooks and
+arguments are Keras's.
 
-The loop knows nothing of them (`model.py` passes its events on), and a hook that no callback writes is never called. Hooks for
-single batches make every batch a call of its own; all others leave an epoch in one piece.
+The loop knows nothing of them (`model.py` passes its events on), and a hook that no callback writes is never
+called. Hooks for single batches make every batch a call of its own; all others leave an epoch in one piece.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ class Callback:
     """Base of all callbacks: derive from it and write the hooks you need.
 
     Attributes:
-        model: the model in training. `model.stop_training = True` ends the training after the running epoch (or batch, in a
-            batch hook); `model.learning_rate = 0.01` changes the rate.
-        params: dict of "epochs", "steps", "samples", "batch_size", and "resumed" (whether the training goes on from a
-            checkpoint).
+        model: the model in training. `model.stop_training = True` ends the training after the running epoch
+            (or batch, in a batch hook); `model.learning_rate = 0.01` changes the rate.
+        params: dict of "epochs", "steps", "samples", "batch_size", and "resumed" (whether the training goes
+            on from a checkpoint).
 
     Example:
         >>> class Print(Callback):
@@ -53,13 +54,19 @@ class Callback:
         """After an epoch and its validation: loss, metrics, val_..., learning_rate, seconds."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Before a batch (counted from 0 in each epoch). Writing this hook makes every batch a call of its own."""
+        """Before a batch (counted from 0 in each epoch). Writing this hook makes every batch a call of its
+        own.
+        """
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        """After a batch, with the means over the epoch so far. Writing this hook makes every batch a call of its own."""
+        """After a batch, with the means over the epoch so far. Writing this hook makes every batch a call of
+        its own.
+        """
 
     def on_progress(self, batch: int, logs: Logs) -> None:
-        """After each call of the compiled program (many batches, some tenths of a second), with the means so far."""
+        """After each call of the compiled program (many batches, some tenths of a second), with the means so
+        far.
+        """
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
         """Before `evaluate` (also that of a validation)."""
@@ -125,7 +132,8 @@ class CallbackList:
         """Check what the callbacks monitor, and tell them that training begins.
 
         Raises:
-            UnknownNameError: a callback monitors a name that will not be there; the message has the valid names.
+            UnknownNameError: a callback monitors a name that will not be there; the message has the valid
+                names.
         """
         known = list(names)
         for callback in self.callbacks:
@@ -305,7 +313,8 @@ class ModelCheckpoint(_Monitor):
     """Save the model during training.
 
     Args:
-        filepath: the file, with names in braces filled in: "{epoch:02d}-{val_loss:.2f}.saltus" (epoch counted from 1).
+        filepath: the file, with names in braces filled in: "{epoch:02d}-{val_loss:.2f}.saltus" (epoch
+            counted from 1).
         monitor: name of the number to judge by.
         verbose: 1 says what is saved.
         save_best_only: only when that number has improved.
@@ -483,7 +492,8 @@ class LambdaCallback(Callback):
 class BackupAndRestore(Callback):
     """Keep a checkpoint in a folder, and go on from it when the same `fit` is called again after a crash.
 
-    The same as fit(..., checkpoint=backup_dir, resume=True); the checkpoint is removed when the training ends.
+    The same as fit(..., checkpoint=backup_dir, resume=True); the checkpoint is removed when the training
+    ends.
 
     Args:
         backup_dir: the folder.

@@ -1,5 +1,5 @@
-"""What `model.fit` does around the loop: data checked and split, program and pace chosen, events passed to callbacks, progress and
-checkpoints. Above `loop`, `program` and `callbacks`; below `model`.
+"""What `model.fit` does around the loop: data checked and split, program and pace chosen, events passed to
+callbacks, progress and checkpoints. Above `loop`, `program` and `callbacks`; below `model`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def gathered(model: Model, x: Any, y: Any, *, sample_weight: Any = None) -> dict
         data["y"] = arrays.as_tree(y, "y")
         groups += arrays.named(data["y"], "y")
     else:
-        raise ArgumentError("y is missing: there is nothing to compare predictions with", fix="pass the targets; an autoencoder takes fit(x, x)")
+        raise ArgumentError(
+            "y is missing: there is nothing to compare predictions with", fix="pass the targets; an autoencoder takes fit(x, x)"
+        )
     rows = arrays.rows_of(groups)
     if sample_weight is not None:
         data["weight"] = [arrays.sample_weights(sample_weight, rows)] * len(tree.leaves(data["y"]))
@@ -284,14 +286,22 @@ class Training:
         resumed = self.checkpoints is not None and options.resume and self.checkpoints.path.exists()
         kept = self.checkpoints.load(run) if resumed and self.checkpoints is not None else []
         model.stop_training = False
-        params = {"epochs": plan.epochs, "steps": plan.iterations, "samples": plan.samples, "batch_size": plan.batch_size, "resumed": resumed}
+        params = {
+            "epochs": plan.epochs,
+            "steps": plan.iterations,
+            "samples": plan.samples,
+            "batch_size": plan.batch_size,
+            "resumed": resumed,
+        }
         self.callbacks.begin(params, self.names())
         self.callbacks.restore(kept)
         self.reporter.begin(plan, run.epoch * plan.iterations + run.position)
         words = ""
         try:
             with Signals() as signals:
-                for event in training(run, plan, self.pace, order=self.order, advance=self.advance, finish=self.finish, totals=self.built.programs.new_totals):
+                for event in training(
+                    run, plan, self.pace, order=self.order, advance=self.advance, finish=self.finish, totals=self.built.programs.new_totals
+                ):
                     self.tell(run, event)
                     if model.stop_training:
                         run.stop = model.stop_training if isinstance(model.stop_training, str) else "a callback asked for it"
@@ -342,7 +352,9 @@ class Training:
         if self.checkpoints is None:
             return Interrupted(f"stopped by {name} in {where}; the model has the weights so far")
         self.save(run)
-        return Interrupted(f"stopped by {name} in {where}; {self.checkpoints.path} is written, resume=True goes on from there", self.checkpoints.path)
+        return Interrupted(
+            f"stopped by {name} in {where}; {self.checkpoints.path} is written, resume=True goes on from there", self.checkpoints.path
+        )
 
     def _average(self) -> None:
         """At the end of a training with use_ema the moving average takes the parameters' place."""

@@ -1,4 +1,6 @@
-"""Ctrl-C and SIGTERM during a training: the running call ends, a checkpoint is written, then the training stops. A low file of `train`."""
+"""Ctrl-C and SIGTERM during a training: the running call ends, a checkpoint is written, then the training
+stops. A low file of `train`.
+"""
 
 from __future__ import annotations
 

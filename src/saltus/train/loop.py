@@ -1,4 +1,6 @@
-"""The training loop. It computes, and tells what happened as events; whoever reads them may set `run.stop`. Above `plan` and `record`."""
+"""The training loop. It computes, and tells what happened as events; whoever reads them may set `run.stop`.
+Above `plan` and `record`.
+"""
 
 from __future__ import annotations
 

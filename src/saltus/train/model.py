@@ -1,12 +1,13 @@
-"""`Model`: a network with its weights and everything needed to train, judge, use and keep it. Above `program`, below `fit`.
+"""`Model`: a network with its weights and everything needed to train, judge, use and keep it. Above
+`program`, below `fit`.
 
-A mutable convenience over pure parts: `nn` says what is computed, `step` what a training step is, `program` compiles it. The
-weights live in arrays that training overwrites; whatever a model hands out is a copy.
+A mutable convenience over pure parts: `nn` says what is computed, `step` what a training step is, `program`
+compiles it. The weights live in arrays that training overwrites; whatever a model hands out is a copy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,16 @@ import numpy as np
 from saltus import nn, optim
 from saltus.base import dtypes as dt
 from saltus.base import tree
-from saltus.base.errors import ArgumentError, ShapeError, unknown_name
+from saltus.base.errors import ArgumentError, ShapeError
 from saltus.tensor import random
 from saltus.tensor.tensor import Tensor, of_array
 from saltus.train import arrays, fit, step, store
 from saltus.train.callbacks import Callback, CallbackList
+from saltus.train.goals import goals_of
 from saltus.train.plan import training_plan
 from saltus.train.program import Feed, Programs, own_copies
 from saltus.train.record import History
-from saltus.train.step import Goal, Task
+from saltus.train.step import Task
 from saltus.train.summary import summary_text
 
 Array = np.ndarray[Any, Any]
@@ -48,15 +50,16 @@ class Model:
 
     Args:
         network: a layer, Sequential or Network.
-        loss: name, Loss or function (y_true, y_pred) -> one number a sample; for several outputs a list or dict of them. None
-            for a network that is only used.
+        loss: name, Loss or function (y_true, y_pred) -> one number a sample; for several outputs a list or
+            dict of them. None for a network that is only used.
         optimizer: name or optimizer.
         metrics: names, metrics or functions; for several outputs a dict or list of such lists.
         weighted_metrics: as `metrics`, but measured with sample and class weights.
         loss_weights: shares of the losses of several outputs, a list or dict.
         seed: of initial weights, order and dropout; the same seed gives the same result, bit for bit.
         preprocessing: plain values (JSON) that are kept with the model, such as `TableEncoder.to_config()`.
-        train_step: a training step of one's own, (task, state, batch, key) -> (state, Seen); see `sl.train.train_step`.
+        train_step: a training step of one's own, (task, state, batch, key) -> (state, Seen); see
+            `sl.train.train_step`.
 
     Example:
         >>> import numpy as np
@@ -104,10 +107,12 @@ class Model:
         Raises:
             ShapeError, ArgumentError: they do not fit the network; the message names the layer.
         """
-        specs = tree.map(lambda v: v if isinstance(v, nn.Spec) else nn.Spec(v.shape, v.dtype), x if _has_specs(x) else arrays.as_tree(x, "x"))
+        specs = tree.map(
+            lambda v: v if isinstance(v, nn.Spec) else nn.Spec(v.shape, v.dtype), x if _has_specs(x) else arrays.as_tree(x, "x")
+        )
         inputs = specs if isinstance(specs, tuple) else (specs,)
         description = nn.describe(self.network, *inputs)
-        goals = self._goals(description.output)
+        goals = self._goals(description)
         task = Task(self.network, goals, self.optimizer, description)
         key = random.fold_in(random.key(self.seed), 1)
         state = step.first_state(task, nn.init(self.network, *inputs, key=key))
@@ -118,45 +123,16 @@ class Model:
         self._built = Built(specs, task, programs, [t._values() for t in own_copies(state)])
         self._fast = {}
 
-    def _goals(self, output: Any) -> tuple[Goal, ...]:
-        if self._loss is None:
-            return ()
-        leaves = list(tree.paths(output))
-        several = len(leaves) > 1
-        names = [tree.format_path(p) if isinstance(output, dict) else f"output_{i + 1}" for i, (p, _) in enumerate(leaves)] if several else [""]
-
-        def spread(given: Any, what: str, single: Any) -> list[Any]:
-            """One value for each output."""
-            if isinstance(given, Mapping) and not (what == "loss" and "class" in given):
-                wrong = [k for k in given if k not in names]
-                if wrong:
-                    raise unknown_name(f"output in {what}", wrong[0], names)
-                return [given.get(n, single) for n in names]
-            if several and isinstance(given, (list, tuple)) and (what == "loss" or len(given) == len(names)):
-                if len(given) != len(names):
-                    raise ArgumentError(f"{what} has {len(given)} entries, but the network has the outputs {', '.join(names)}")
-                return list(given)
-            return [given] * len(names)
-
-        goals = []
-        parts = (spread(self._loss, "loss", None), spread(self._shares or 1.0, "loss_weights", 1.0),
-                 spread(self._metrics, "metrics", ()), spread(self._weighted, "weighted_metrics", ()))  # fmt: skip
-        for name, (_, spec), given, share, plain, weighted in zip(names, leaves, *parts, strict=True):
-            if given is None:
-                raise ArgumentError(f"the output {name!r} has no loss", fix=f"give loss a value for each of {', '.join(names)}")
-            loss = nn.losses.get(given)
-            made = [
-                [(m.title, m) for m in (nn.metrics.get(v, loss=loss, output_shape=spec.shape) for v in _several(values))]
-                for values in (plain, weighted)
-            ]
-            goals.append(Goal(name, loss, float(share), tuple(made[0]), tuple(made[1])))
-        return tuple(goals)
+    def _goals(self, description: nn.Description) -> tuple[step.Goal, ...]:
+        return goals_of(description.output, loss=self._loss, shares=self._shares, metrics=self._metrics, weighted_metrics=self._weighted)
 
     def _need(self, x: Any = None) -> Built:
         """The built model, built for x now if it is not yet."""
         if self._built is None:
             if x is None:
-                raise ArgumentError("the model has no weights yet: the shapes of its inputs are not known", fix="call fit, or build(x) first")
+                raise ArgumentError(
+                    "the model has no weights yet: the shapes of its inputs are not known", fix="call fit, or build(x) first"
+                )
             self.build(x)
         return self._built  # type: ignore[return-value]
 
@@ -176,14 +152,16 @@ class Model:
         self._shares = self._shares if loss_weights is None else loss_weights
         if self._built is not None:
             variables, old = self.variables, self._built
-            goals = self._goals(old.task.description.output)
+            goals = self._goals(old.task.description)
             task = Task(self.network, goals, self.optimizer, old.task.description)
             self._take(old.specs, task, step.first_state(task, variables))
 
     # -- weights -------------------------------------------------------------------------------------------------------
 
     def state(self) -> step.State:
-        """Everything training changes, as a tree of Tensors: params, frozen, state, optimizer, step. A copy."""
+        """Everything training changes, as a tree of Tensors: params, frozen, state, optimizer, step. A
+        copy.
+        """
         built = self._need()
         copies = [of_array(a.copy(), s.dtype) for a, s in zip(built.state, built.programs.shapes, strict=True)]
         return tree.unflatten(built.programs.form, copies)  # type: ignore[no-any-return]
@@ -225,7 +203,9 @@ class Model:
                 raise ShapeError(f"the weights {name} {found}", fix="use weights of the same network")
             built.state[place] = np.array(array, own.dtype, order="C")
         if given:
-            raise ShapeError(f"the weights {', '.join(list(given)[:5])} do not belong to this network", fix="use weights of the same network")
+            raise ShapeError(
+                f"the weights {', '.join(list(given)[:5])} do not belong to this network", fix="use weights of the same network"
+            )
 
     @property
     def learning_rate(self) -> float:
@@ -274,24 +254,27 @@ class Model:
     ) -> History:
         """Train the network.
 
-        The same seed gives the same weights, bit for bit, for any number of threads, and also when the training was stopped
-        and resumed in between.
+        The same seed gives the same weights, bit for bit, for any number of threads, and also when the
+        training was stopped and resumed in between.
 
         Args:
-            x: inputs, samples along the first axis; a tuple or dict of arrays for several. They are used in their own type
-                and not copied.
+            x: inputs, samples along the first axis; a tuple or dict of arrays for several. They are used in
+                their own type and not copied.
             y: targets; None when the loss needs none.
             epochs: how often each sample is seen.
-            batch_size: samples of an update; "full" for all of them. The last batch of an epoch may be smaller.
-            validation: a share of the samples to hold out (drawn at random, classes in proportion), or (x, y) or
-                (x, y, sample_weight).
+            batch_size: samples of an update; "full" for all of them. The last batch of an epoch may be
+                smaller.
+            validation: a share of the samples to hold out (drawn at random, classes in proportion), or (x,
+                y) or (x, y, sample_weight).
             shuffle: another order in each epoch; False keeps that of x.
             class_weight: {class: weight}, or "balanced" to give all classes the same weight together.
             sample_weight: a weight a sample, (N,).
             callbacks: told what happens; see `sl.train.Callback`.
-            verbose: 0 silent, 1 a bar on a terminal and lines elsewhere, 2 a line for every epoch, "auto" as 1.
+            verbose: 0 silent, 1 a bar on a terminal and lines elsewhere, 2 a line for every epoch, "auto" as
+                1.
             checkpoint: a folder to keep the state of the training in.
-            checkpoint_seconds: time between two checkpoints at least; one at the end, or when interrupted, comes in any case.
+            checkpoint_seconds: time between two checkpoints at least; one at the end, or when interrupted,
+                comes in any case.
             resume: go on from the checkpoint, if there is one.
             initial_epoch: number of the first epoch, for a training that continues another.
             seed: of order and dropout; None takes the model's.
@@ -302,7 +285,8 @@ class Model:
         Raises:
             DataError, ShapeError, DTypeError: the data do not fit; array, row and column are named.
             UnknownNameError: a callback monitors a name that will not be there.
-            Interrupted: Ctrl-C or SIGTERM came; the checkpoint is written, and the model has the weights so far.
+            Interrupted: Ctrl-C or SIGTERM came; the checkpoint is written, and the model has the weights so
+                far.
         """
         options = fit.Options(
             epochs=epochs, batch_size=batch_size, validation=validation, shuffle=shuffle, class_weight=class_weight,
@@ -396,7 +380,8 @@ class Model:
 
         Args:
             x: inputs.
-            batch_size: rows of one call, at most 1024 when not given. The rows of a call do not influence each other.
+            batch_size: rows of one call, at most 1024 when not given. The rows of a call do not influence
+                each other.
             callbacks: told by on_predict_begin and on_predict_end.
 
         Returns:
@@ -466,16 +451,22 @@ class Model:
             if tuple(array.shape[1:]) != tuple(spec.shape[1:]) or not array.shape:
                 name = "x" + "".join(f"[{p!r}]" for p in path)
                 want = ", ".join(["N", *map(str, spec.shape[1:])])
-                fix = "for one sample add an axis: x[None]" if tuple(array.shape) == tuple(spec.shape[1:]) else "pass the columns used in training"
+                fix = (
+                    "for one sample add an axis: x[None]"
+                    if tuple(array.shape) == tuple(spec.shape[1:])
+                    else "pass the columns used in training"
+                )
                 raise ShapeError(f"{name} has the shape {tuple(array.shape)}, but the model was built for ({want})", fix=fix)
 
     # -- keeping -------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path, *, include_optimizer: bool = True) -> None:
-        """Write the model to one file: network, weights, loss, metrics, optimizer with its state, preprocessing.
+        """Write the model to one file: network, weights, loss, metrics, optimizer with its state,
+        preprocessing.
 
         Args:
-            path: the file (safetensors with JSON in its header). It is replaced only when the new one is whole.
+            path: the file (safetensors with JSON in its header). It is replaced only when the new one is
+                whole.
             include_optimizer: keep the optimizer's state too, so that training can go on exactly.
 
         Raises:
@@ -538,10 +529,6 @@ class Model:
     def __repr__(self) -> str:
         built = "not built yet" if self._built is None else f"{self.count:,} parameters"
         return f"Model({self.network!r}, loss={self._loss!r}, {built})"
-
-
-def _several(values: Any) -> Iterable[Any]:
-    return [values] if isinstance(values, (str, nn.metrics.Metric)) or callable(values) else list(values)
 
 
 def _has_specs(x: Any) -> bool:

@@ -1,4 +1,6 @@
-"""What an epoch is made of: how many batches, in which order, cut into how many calls. Pure arithmetic; a low file of `train`."""
+"""What an epoch is made of: how many batches, in which order, cut into how many calls. Pure arithmetic; a
+low file of `train`.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +109,8 @@ def epoch_order(rows: Array, seed: int, epoch: int, *, shuffle: bool = True) -> 
 
 
 class Pace:
-    """How many steps a call makes: as many as fit into `CALL_SECONDS`, with few different numbers, since each is a program.
+    """How many steps a call makes: as many as fit into `CALL_SECONDS`, with few different numbers, since
+    each is a program.
 
     Args:
         steps: full batches an epoch.

@@ -1,7 +1,8 @@
-"""Compiled programs of a task, on flat lists of arrays: many training steps in one call, one step, evaluation, prediction.
+"""Compiled programs of a task, on flat lists of arrays: many training steps in one call, one step,
+evaluation, prediction.
 
-The state of a training is one list of arrays whose memory the programs overwrite, so a call costs no more Python than the list is
-long. `step.py` says what is computed; this file says in which calls.
+The state of a training is one list of arrays whose memory the programs overwrite, so a call costs no more
+Python than the list is long. `step.py` says what is computed; this file says in which calls.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def compiled(name: str, function: Callable[[list[Tensor]], list[Tensor]], inputs
         name: for messages and reports.
         function: what to compute.
         inputs: Tensors of the shapes and types that will come.
-        donate: so many of the first inputs are overwritten; results of the same shape and type take their memory over.
+        donate: so many of the first inputs are overwritten; results of the same shape and type take their
+            memory over.
     """
 
     def program(first: list[Tensor], rest: list[Tensor]) -> list[Tensor]:

@@ -1,4 +1,5 @@
-"""What a user sees of a training: a bar on a terminal, plain lines elsewhere, nothing when not wanted. A low file of `train`.
+"""What a user sees of a training: a bar on a terminal, plain lines elsewhere, nothing when not wanted. A low
+file of `train`.
 
 A reporter is told of the same events as callbacks are. Rich is loaded when a bar is first drawn.
 """
@@ -49,7 +50,9 @@ class Silent:
 def figures(logs: Logs) -> str:
     """Loss and metrics as text: "loss 0.1234  accuracy 0.9000"."""
     skip = ("learning_rate", "seconds", "epoch")
-    return "  ".join(f"{name} {value:.4f}" if abs(value) < 1e4 else f"{name} {value:.4g}" for name, value in logs.items() if name not in skip)
+    return "  ".join(
+        f"{name} {value:.4f}" if abs(value) < 1e4 else f"{name} {value:.4g}" for name, value in logs.items() if name not in skip
+    )
 
 
 def duration(seconds: float) -> str:
@@ -146,7 +149,9 @@ class Lines(_Clock):
 
 
 class Bar(_Clock):
-    """A bar with loss, metrics, samples a second and the time that is left; epochs leave their lines above it."""
+    """A bar with loss, metrics, samples a second and the time that is left; epochs leave their lines above
+    it.
+    """
 
     def begin(self, plan: TrainingPlan, done: int) -> None:
         from rich.console import Console
@@ -204,7 +209,9 @@ class Bar(_Clock):
 
 
 def reporter(verbose: int | str) -> Reporter:
-    """The reporter for a level: 0 silent, 1 a bar on a terminal and lines elsewhere, 2 a line for every epoch, "auto" as 1."""
+    """The reporter for a level: 0 silent, 1 a bar on a terminal and lines elsewhere, 2 a line for every
+    epoch, "auto" as 1.
+    """
     if verbose == 0:
         return Silent()
     if verbose == 2:

@@ -15,7 +15,8 @@ class History:
     """What happened, epoch by epoch.
 
     Attributes:
-        records: one dict an epoch: "epoch" (counted from 1), "loss", each metric, "val_loss", ..., "learning_rate", "seconds".
+        records: one dict an epoch: "epoch" (counted from 1), "loss", each metric, "val_loss", ...,
+            "learning_rate", "seconds".
         stopped: why the training ended before its last epoch, or "".
 
     Example:

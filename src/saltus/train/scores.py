@@ -1,4 +1,6 @@
-"""Figures by which predictions of a table are judged, and those of predicting nothing in particular; a low file of `train`."""
+"""Figures by which predictions of a table are judged, and those of predicting nothing in particular; a low
+file of `train`.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,8 @@ def area_under_roc(positive: Array, scores: Array) -> float:
         positive: 0 or 1 (N,), both present.
         scores: (N,).
 
-    Source: Mann and Whitney, "On a test of whether one of two random variables is stochastically larger than the other", 1947.
+    Source: Mann and Whitney, "On a test of whether one of two random variables is stochastically larger than
+    the other", 1947.
 
     Example:
         >>> area_under_roc(np.array([0, 0, 1]), np.array([0.1, 0.4, 0.4]))

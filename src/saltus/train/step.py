@@ -1,4 +1,5 @@
-"""One training step as a pure function, (state, batch, key) -> (state, seen), and the running totals over the batches of an epoch.
+"""One training step as a pure function, (state, batch, key) -> (state, seen), and the running totals over
+the batches of an epoch.
 
     state   {"params", "frozen", "state", "optimizer", "step"}: all that a training changes, a tree of Tensors
     batch   {"x": inputs, "y": targets, "weight": one weights array a goal}; "weight" may be missing
@@ -245,7 +246,11 @@ def report(task: Task, totals: State) -> list[Tensor]:
     """The values of `task.names()` from totals."""
     count = totals["count"]
     losses = [totals["loss"] / count, *(t / count for t in totals["losses"])]
-    return losses + [m.result(s) for g, states in zip(task.goals, totals["metrics"], strict=True) for s, (_, m, _) in zip(states, g.measured, strict=True)]
+    return losses + [
+        m.result(s)
+        for g, states in zip(task.goals, totals["metrics"], strict=True)
+        for s, (_, m, _) in zip(states, g.measured, strict=True)
+    ]
 
 
 Step = Callable[[Task, State, State, Any], tuple[State, Seen]]

@@ -1,7 +1,9 @@
-"""Files of arrays and plain values: safetensors with JSON in its header, whole or not there at all. A low file of `train`.
+"""Files of arrays and plain values: safetensors with JSON in its header, whole or not there at all. A low
+file of `train`.
 
-Layout (the safetensors format): 8 bytes with the length of the header; the header, JSON, with each array's type, shape and
-place, and our own values as text under "__metadata__"; the arrays. Nothing in a file is ever executed.
+Layout (the safetensors format): 8 bytes with the length of the header; the header, JSON, with each array's
+type, shape and place, and our own values as text under "__metadata__"; the arrays. Nothing in a file is ever
+executed.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ _LARGEST_HEADER = 100_000_000
 
 
 def write(path: Path, kind: str, values: Any) -> None:
-    """Write a tree of plain values, arrays and Tensors; the file at `path` is the old one until the new one is whole.
+    """Write a tree of plain values, arrays and Tensors; the file at `path` is the old one until the new one
+    is whole.
 
     Args:
         path: the file.

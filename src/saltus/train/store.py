@@ -1,4 +1,6 @@
-"""Model files: network, weights, loss, metrics, optimizer and preprocessing in one file; above `storage`, below `model`."""
+"""Model files: network, weights, loss, metrics, optimizer and preprocessing in one file; above `storage`,
+below `model`.
+"""
 
 from __future__ import annotations
 

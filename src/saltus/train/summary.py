@@ -34,7 +34,14 @@ def summary_text(network: nn.Layer, description: nn.Description, state: list[np.
         }
         for use in description.layers
         if use.path
-    ] or [{"layer": type(network).__name__, "kind": type(network).__name__, "output": _shape(description.output), "parameters": f"{description.count:,}"}]
+    ] or [
+        {
+            "layer": type(network).__name__,
+            "kind": type(network).__name__,
+            "output": _shape(description.output),
+            "parameters": f"{description.count:,}",
+        }
+    ]
     learnt = sum(p.count for p in description.parameters if p.trainable)
     moving = sum(int(np.prod(s.shape)) for s in description.state.values())
     memory = sum(a.nbytes for a in state)

@@ -1,4 +1,5 @@
-"""From a raw table to a model that takes raw rows: split, encode, build a network, train, judge. Above `model` and `data`.
+"""From a raw table to a model that takes raw rows: split, encode, build a network, train, judge. Above
+`model` and `data`.
 
     model = fit_table("customers.csv", "churned")
     model.predict("new.csv")
@@ -36,8 +37,10 @@ class TableOptions:
         overrides: how single columns are read, by name; see `TableEncoder.fit`.
         encoder: a TableEncoder with other options, not fitted yet.
         test: share of the rows held out to judge the result, another table for that, or None.
-        validation: share of the rest by which training is stopped and the best weights are chosen; 0 for none.
-        network: a network of one's own; it gets numbers (N, F) and categories (N, C), or what there is of the two.
+        validation: share of the rest by which training is stopped and the best weights are chosen; 0 for
+            none.
+        network: a network of one's own; it gets numbers (N, F) and categories (N, C), or what there is of
+            the two.
         hidden: units of the hidden layers; None chooses by the number of rows.
         activation: of the hidden layers.
         dropout: share of hidden units left out in training.
@@ -88,7 +91,8 @@ class Judgement:
 
     Attributes:
         rows: their number.
-        scores: accuracy, balanced_accuracy, log_loss, auc (of two classes); or rmse, mae, r2 in the target's unit.
+        scores: accuracy, balanced_accuracy, log_loss, auc (of two classes); or rmse, mae, r2 in the target's
+            unit.
         baseline: the same for always giving the training rows' class shares, or their mean.
     """
 
@@ -107,8 +111,8 @@ class TabularModel:
         history: the record of the training.
         trivial: share of each class in the training rows, or (their mean,): what the baseline predicts.
         rows: numbers of rows by part: "train", "validation", "test".
-        scores, baseline: figures on the test rows (on the validation rows when there are none, or else on the training rows),
-            beside those of the baseline; see `Judgement`.
+        scores, baseline: figures on the test rows (on the validation rows when there are none, or else on
+            the training rows), beside those of the baseline; see `Judgement`.
     """
 
     model: Model
@@ -144,7 +148,8 @@ class TabularModel:
         """The most probable label of each row, or its value.
 
         Args:
-            source: rows as they are: a file, frame, dict of columns or list of dicts, without the target or with it.
+            source: rows as they are: a file, frame, dict of columns or list of dicts, without the target or
+                with it.
 
         Returns:
             Labels (N,), or float64 values (N,).
@@ -239,7 +244,9 @@ class TabularModel:
         """
         kept = model.preprocessing
         if not isinstance(kept, dict) or kept.get("kind") != _KIND:
-            raise ModelFileError(f"{name} holds a network that was not trained on a table", fix="open it with sl.load, and predict on arrays")
+            raise ModelFileError(
+                f"{name} holds a network that was not trained on a table", fix="open it with sl.load, and predict on arrays"
+            )
         try:
             encoder = TableEncoder.from_config(kept["encoder"])
             return cls(model, encoder, model.history, tuple(kept["trivial"]), kept["rows"], kept["scores"], kept["baseline"])
@@ -254,11 +261,12 @@ class TabularModel:
 def fit_table(source: Any, target: str | None = None, options: TableOptions | None = None, **changes: Any) -> TabularModel:
     """Train a network on a table.
 
-    The rows are split first; everything that is learnt from data (how columns are read, rescaled and numbered, too) is learnt
-    from the training part only.
+    The rows are split first; everything that is learnt from data (how columns are read, rescaled and
+    numbered, too) is learnt from the training part only.
 
     Args:
-        source: anything `read_table` takes: a CSV, Parquet, JSON lines or Arrow file, a frame, a dict of columns.
+        source: anything `read_table` takes: a CSV, Parquet, JSON lines or Arrow file, a frame, a dict of
+            columns.
         target: the column to predict; None takes the last one.
         options: how; None for the defaults.
         changes: single options by name.
@@ -348,7 +356,9 @@ def _inputs(table: EncodedTable) -> Any:
 
 
 def _sizes(rows: int, options: TableOptions) -> tuple[int | str, int]:
-    """Batch size and epochs: small tables get small batches and many epochs, so that there are enough updates."""
+    """Batch size and epochs: small tables get small batches and many epochs, so that there are enough
+    updates.
+    """
     size = options.batch_size or min(1024, max(32, 2 ** round(np.log2(max(rows, 1) / 200))))
     if options.epochs is not None:
         return size, options.epochs
@@ -428,7 +438,9 @@ def _trivial(encoder: TableEncoder, learnt: EncodedTable) -> tuple[float, ...]:
 
 
 def _probabilities(scores: Array) -> Array:
-    """The network's scores as probabilities, unless they are (a network of one's own may end with a softmax)."""
+    """The network's scores as probabilities, unless they are (a network of one's own may end with a
+    softmax).
+    """
     if len(scores) and scores.min() >= 0 and np.abs(scores.sum(axis=1) - 1).max() < 1e-4:
         return scores
     shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
