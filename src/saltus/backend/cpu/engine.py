@@ -235,38 +235,50 @@ class NativeProgram:
                 addresses[at + k] = array.__array_interface__["data"][0]
         self._words[self._dynamic_words] = addresses[self._dynamic_external] + self._dynamic_offset
 
-    def profile(self, arrays: Sequence[Array], seconds: float = 0.02) -> list[tuple[str, float, int, int]]:
-        """Time of each kernel on one thread, as (label, seconds, bytes, flops). Runs the program first; donated inputs change."""
-        self([*arrays])
-        rows = []
+    def profile(self, arrays: Sequence[Array] | None = None, seconds: float = 0.002) -> list[float]:
+        """Seconds of each kernel on one thread, in the order of the plan.
+
+        Args:
+            arrays: inputs to run on; donated ones change. None makes arrays of zeros.
+            seconds: time to spend on each kernel.
+        """
+        given = [np.zeros(n.shape, n.dtype.numpy) for n in self.plan.inputs] if arrays is None else list(arrays)
+        self(given)
+        outputs = [given[self.plan.aliases[k]] if k in self.plan.aliases else np.empty(*form) for k, form in enumerate(self._results)]
+        times = []
         with self._lock:
+            self._bind(given, outputs)
             for x, (function, arguments, chunks, _) in zip(self.plan.launches(), self._launch_table.tolist(), strict=False):
                 turns, spent = 1, 0.0
-                while spent < seconds and turns < 1 << 20:
-                    turns *= 2
-                    start = time.thread_time()
+                while True:
+                    begin = time.perf_counter()
                     runtime.repeat(function, arguments, chunks, self._scratch.ctypes.data, turns)
-                    spent = time.thread_time() - start
-                rows.append((x.kernel.label, spent / turns, x.kernel.nbytes, x.kernel.flops))
-        return rows
+                    spent = time.perf_counter() - begin
+                    if spent >= seconds or turns >= 1 << 16 or isinstance(x.kernel, native.HostKernel):
+                        break
+                    turns *= 4
+                times.append(spent / turns)
+        return times
 
     def _failed(self, error: BaseException) -> None:
         """A host call raised: the program stops at the end of the phase, and the caller gets the error."""
         self._failure.append(error)
         self._state[runtime.ABORT] = 1
 
-    def explain(self) -> str:
-        """Kernels in order with chunks, bytes, flops, and why each begins where it does."""
+    def explain(self, *, timed: bool = True) -> str:
+        """Kernels in order with time on one thread, chunks, bytes, flops, and why each begins where it does."""
         who = "one thread" if self.alone else "all threads"
         lines = [f"{self.name}: arena {self.plan.arena:,} bytes, {len(self.plan.launches())} kernels, {who}"]
+        times = iter(self.profile() if timed else [])
         depth = 0
         for s in self.plan.steps:
             depth -= isinstance(s, LoopEnd)
             pad = "  " * (depth + 1)
             if isinstance(s, Phase):
                 for x in s.launches:
-                    k = x.kernel
-                    lines.append(f"{pad}{k.label:<40} {x.chunks:>5} chunks {k.nbytes:>12,} bytes {k.flops:>14,} flops  {k.why}")
+                    k, t = x.kernel, next(times, None)
+                    spent = "" if t is None else f"{t * 1e6:>10,.2f} us"
+                    lines.append(f"{pad}{k.label:<40}{spent} {x.chunks:>5} chunks {k.nbytes:>12,} bytes {k.flops:>14,} flops  {k.why}")
             elif isinstance(s, LoopBegin):
                 lines.append(f"{pad}loop of {s.length} steps")
                 depth += 1
