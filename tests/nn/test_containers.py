@@ -22,7 +22,7 @@ def run(network, *inputs):
 
 def test_a_residual_block_adds_what_it_makes_to_its_input():
     network = nn.Residual([nn.Dense(8, activation="relu"), nn.Dense(4, kernel_initializer="zeros")])
-    made, params = run(network, X)
+    made, _ = run(network, X)
     np.testing.assert_array_equal(made.numpy(), X)
     assert [p.path for p in nn.describe(network, X).parameters] == [
         "layers/dense/kernel", "layers/dense/bias", "layers/dense_1/kernel", "layers/dense_1/bias",
@@ -215,13 +215,21 @@ class Other:
         (lambda: run(nn.Sequential([nn.Input((4,)), nn.Dense(2)]), X.astype("int32")), DTypeError, "dtype='int32'"),
         (lambda: nn.Input((-4,)), ArgumentError, "each length in shape"),
         (lambda: nn.Network(X, nn.Dense(2)(nn.Input((4,)))), ArgumentError, "inputs must come from nn.Input"),
-        (lambda: nn.Network(nn.Input((4,)), nn.Dense(2)(nn.Input((4,), name="other"))), ArgumentError, "the input other, which is not among"),
-        (lambda: nn.Network([a := nn.Input((4,)), nn.Input((1,), name="idle")], nn.Dense(2)(a)), ArgumentError, "the input idle is not used"),
+        (
+            lambda: nn.Network(nn.Input((4,)), nn.Dense(2)(nn.Input((4,), name="other"))),
+            ArgumentError,
+            "the input other, which is not among",
+        ),
+        (
+            lambda: nn.Network([a := nn.Input((4,)), nn.Input((1,), name="idle")], nn.Dense(2)(a)),
+            ArgumentError,
+            "the input idle is not used",
+        ),
         (lambda: nn.Network([a := nn.Input((4,)), a], nn.Dense(2)(a)), ArgumentError, "listed twice"),
         (lambda: nn.Network(nn.Input((4,)), nn.Dense(2)), ArgumentError, "outputs must be symbols"),
         (lambda: run(nn.Network(a := nn.Input((4,)), nn.Dense(2)(a)), X, X), ShapeError, "has 1 inputs, got 2"),
     ],
-)  # fmt: skip
+)
 def test_wrong_use_is_refused(make, error, words):
     with pytest.raises(error, match=words):
         make()

@@ -287,7 +287,11 @@ def test_the_width_of_vectors_grows_with_the_number_of_categories():
         (lambda: nn.Embedding(0, 2), ArgumentError, "input_dim"),
         (lambda: nn.TableInput((2, 3), widths=(1,)), ArgumentError, "2 cardinalities but 1 widths"),
         (lambda: nn.TableInput((2, 3), names=("a", "a")), ArgumentError, "a name stands twice"),
-        (lambda: run(nn.TableInput((2,)), np.ones((4, 3)), np.zeros((4, 2), "int32")), ShapeError, "2 categorical columns, but 1 cardinalities"),
+        (
+            lambda: run(nn.TableInput((2,)), np.ones((4, 3)), np.zeros((4, 2), "int32")),
+            ShapeError,
+            "2 categorical columns, but 1 cardinalities",
+        ),
         (lambda: run(nn.TableInput((2,)), np.ones((4, 3)), np.zeros((5, 1), "int32")), ShapeError, "4 rows of numbers and 5 of categories"),
         (lambda: run(nn.TableInput((2,)), np.ones((4, 3)), np.zeros((4, 1))), DTypeError, "whole numbers"),
         (lambda: run(nn.TableInput(), np.ones((4, 0))), ShapeError, "neither a number nor a category"),
@@ -299,7 +303,7 @@ def test_the_width_of_vectors_grows_with_the_number_of_categories():
         (lambda: nn.Step("round"), UnknownNameError, "Step backward 'round'"),
         (lambda: run(nn.Perceptron(), X), ShapeError, r"\(N, inputs\)"),
     ],
-)  # fmt: skip
+)
 def test_wrong_use_is_refused(make, error, words):
     with pytest.raises(error, match=words):
         make()

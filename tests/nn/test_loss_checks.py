@@ -41,7 +41,14 @@ def test_shapes_that_would_broadcast_are_refused_with_the_fix(loss, true, pred, 
     ("loss", "true", "pred", "error", "words", "fix"),
     [
         ("sparse_categorical_crossentropy", nn.Spec((8, 1), "int64"), nn.Spec((8, 3)), ShapeError, "class numbers of shape", "y[:, 0]"),
-        ("sparse_categorical_crossentropy", nn.Spec((8, 3), "int64"), nn.Spec((8, 3)), ShapeError, "class numbers", "categorical_crossentropy"),
+        (
+            "sparse_categorical_crossentropy",
+            nn.Spec((8, 3), "int64"),
+            nn.Spec((8, 3)),
+            ShapeError,
+            "class numbers",
+            "categorical_crossentropy",
+        ),
         ("sparse_categorical_crossentropy", nn.Spec((8,)), nn.Spec((8, 3)), DTypeError, "whole numbers, got float32", "astype('int64')"),
         ("sparse_categorical_crossentropy", nn.Spec((8,), "int64"), nn.Spec((8, 1)), ShapeError, "only one class", "binary_crossentropy"),
         ("sparse_categorical_crossentropy", nn.Spec((8,), "int64"), nn.Spec((8,)), ShapeError, "axis of classes", "Dense(classes)"),
@@ -55,7 +62,7 @@ def test_shapes_that_would_broadcast_are_refused_with_the_fix(loss, true, pred, 
         ("mse", nn.Spec(()), nn.Spec(()), ShapeError, "batch first", None),
         ("bce", nn.Spec((8,)), nn.Spec((8, 1)), ShapeError, "must be equal", "y[:, None]"),
     ],
-)  # fmt: skip
+)
 def test_targets_of_another_kind_are_refused_with_the_fix(loss, true, pred, error, words, fix):
     with pytest.raises(error, match=words) as caught:
         losses.get(loss).check(true, pred)

@@ -212,6 +212,6 @@ def test_a_function_is_a_loss(trained):
         return (y_true - y_pred) ** 4
 
     x = np.linspace(-1, 1, 20, dtype="float32")[:, None]
-    params, _, values = trained(nn.Dense(1), quartic, x, 0.5 * x, steps=300, rate=0.3)
+    _, _, values = trained(nn.Dense(1), quartic, x, 0.5 * x, steps=300, rate=0.3)
     assert values[-1] < 1e-3 * values[0]
     assert losses.get(quartic).title == "quartic"

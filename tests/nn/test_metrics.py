@@ -62,12 +62,12 @@ LOG = np.log(np.clip(SHARES, 1e-7, 1))
 
 
 def f_scores(weight, beta=1.0):
-    parts = [counts((CLASSES == k).astype(float), (TOP == k).astype(float), weight) for k in range(4)]
+    parts = [counts((k == CLASSES).astype(float), (k == TOP).astype(float), weight) for k in range(4)]
     return np.array([(1 + beta**2) * p["tp"] / ((1 + beta**2) * p["tp"] + beta**2 * p["fn"] + p["fp"]) for p in parts])
 
 
 def support(weight):
-    return np.array([weight[CLASSES == k].sum() for k in range(4)])
+    return np.array([weight[k == CLASSES].sum() for k in range(4)])
 
 
 def r2(weight):
@@ -90,7 +90,7 @@ CASES = {
     "true negatives": (metrics.TrueNegatives(), BINARY, CHANCE, lambda w: counts(BINARY, HARD, w)["tn"]),
     "false positives": (metrics.FalsePositives(), BINARY, CHANCE, lambda w: counts(BINARY, HARD, w)["fp"]),
     "false negatives": (metrics.FalseNegatives((0.25, 0.75)), BINARY, CHANCE,
-                        lambda w: [counts(BINARY, CHANCE > t, w)["fn"] for t in (0.25, 0.75)]),
+                        lambda w: [counts(BINARY, t < CHANCE, w)["fn"] for t in (0.25, 0.75)]),
     "precision": (metrics.Precision(), BINARY, CHANCE, lambda w: counts(BINARY, HARD, w)["tp"] / (w * HARD).sum()),
     "recall": (metrics.Recall(), BINARY[:, None], CHANCE[:, None], lambda w: counts(BINARY, HARD, w)["tp"] / (w * BINARY).sum()),
     "recall of a class": (metrics.Recall(class_id=2), CLASSES, SHARES, lambda w: mean(SHARES[:, 2] > 0.5, w * (CLASSES == 2))),

@@ -249,8 +249,16 @@ PARAMS, STATE = nn.init(nn.Dense(2), nn.Spec((1, 3)), key=KEY)
         (lambda: nn.describe([nn.Dense(2)], nn.Spec((1, 2))), ArgumentError, "nn.describe takes a layer or network, got list"),
         (lambda: nn.init(nn.Dense(2), nn.Spec((1, 2)), key=KEY, dtype="int32"), DTypeError, "real floats, not int32"),
         (lambda: nn.init(nn.Dense(2), nn.Spec((3,)), key=KEY), ShapeError, r"Dense\(2\): the input must have the shape"),
-        (lambda: nn.apply(nn.Dense(2), PARAMS, STATE, np.ones((5, 4))), ShapeError, r"'kernel' has the shape \(3, 2\), but this input needs \(4, 2\)"),
-        (lambda: nn.apply(nn.Dense(2), {"kernel": PARAMS["kernel"]}, STATE, np.ones((5, 3))), ArgumentError, "no parameter 'bias'.*\n.*\n.*kernel"),
+        (
+            lambda: nn.apply(nn.Dense(2), PARAMS, STATE, np.ones((5, 4))),
+            ShapeError,
+            r"'kernel' has the shape \(3, 2\), but this input needs \(4, 2\)",
+        ),
+        (
+            lambda: nn.apply(nn.Dense(2), {"kernel": PARAMS["kernel"]}, STATE, np.ones((5, 3))),
+            ArgumentError,
+            "no parameter 'bias'.*\n.*\n.*kernel",
+        ),
         (lambda: nn.apply(nn.Dense(2), PARAMS["kernel"], STATE, np.ones((5, 3))), ArgumentError, "tree that nn.init made"),
         (lambda: nn.apply(nn.BatchNormalization(), {}, {}, np.ones((5, 3))), ArgumentError, "no state 'moving_mean'"),
         (lambda: nn.apply(nn.Dropout(0.5), {}, {}, np.ones((5, 3)), training=True), ArgumentError, "got no key"),
@@ -260,7 +268,7 @@ PARAMS, STATE = nn.init(nn.Dense(2), nn.Spec((1, 3)), key=KEY)
         (lambda: nn.Dense(2.5), ArgumentError, "Dense: units must be a whole number"),
         (lambda: nn.Dense(True), ArgumentError, "Dense: units must be a whole number"),
     ],
-)  # fmt: skip
+)
 def test_wrong_use_is_refused(make, error, words):
     with pytest.raises(error, match=words):
         make()

@@ -29,6 +29,7 @@ from saltus.nn.perceptron import Perceptron
 from saltus.nn.scope import Scope
 
 __all__ = [
+    "ELU",
     "Activation",
     "ActivityRegularization",
     "Add",
@@ -40,7 +41,6 @@ __all__ = [
     "Description",
     "Dot",
     "Dropout",
-    "ELU",
     "Embedding",
     "Flatten",
     "GaussianDropout",

@@ -68,7 +68,7 @@ class InputLayer(Layer):
         return tensor
 
 
-def Input(shape: Any, dtype: str = "float32", name: str | None = None) -> Symbol:  # noqa: N802 - Keras' name
+def Input(shape: Any, dtype: str = "float32", name: str | None = None) -> Symbol:
     """A symbol for an input: layers called on it build a network.
 
     Args:

@@ -1,8 +1,8 @@
-"""Layers that disturb training on purpose: dropout and noise. In: module. At prediction each returns its
-input.
+"""Layers that disturb training on purpose: dropout and noise. In: layer. At prediction each returns its input.
 
-Masks are drawn from a counter-based key, so a mask is a function of (key, layer, call): no mask needs to be
-kept, and it is the same on every engine and thread count.
+Masks are drawn from a counter-based key, so a mask is a function of (key, layer, call), the same on every engine and for any number of
+threads. Whether a program keeps it for the gradient (one bool an element) or draws it again is the engine's choice; it keeps it, since
+reading a bool costs less than drawing one.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ def _key(scope: Scope, seed: int | None) -> Tensor:
 
 
 def keep(key: Tensor, shape: tuple[int, ...], rate: float) -> Tensor:
-    """True with probability 1 - rate, from 32 random bits an element: those of `random.random_bits(key, shape)`.
+    """True with probability 1 - rate, from 32 random bits an element: those of `random.random_bits(key,
+    shape)`.
 
-    The counter of each element is worked out in the shape of the mask itself, so that the mask becomes part of the kernel that uses it.
+    The counter of each element is worked out in the shape of the mask itself, so that the mask becomes part
+    of the kernel that uses it.
     """
     counter, stride = asarray(0, dtype="uint64"), 1
     for axis in reversed(range(len(shape))):

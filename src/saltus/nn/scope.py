@@ -296,7 +296,8 @@ class Scope:
         if given and given in self._names:
             raise ArgumentError(
                 f"{self.path or type(self.layer).__name__} holds two layers with the name {given!r}",
-                fix="give them different names; to share parameters, call the scope of one child twice, or one layer twice in an nn.Network",
+                fix="give them different names; to share parameters, call the scope of one child twice, "
+                "or one layer twice in an nn.Network",
             )
         number = 0
         while word in self._names:

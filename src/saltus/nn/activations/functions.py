@@ -176,7 +176,7 @@ def selu(x: Any) -> Tensor:
 
 
 @register
-def gelu(x: Any, approximate: bool = False) -> Tensor:  # noqa: FBT001 - as Keras has it
+def gelu(x: Any, approximate: bool = False) -> Tensor:
     """x times the normal distribution function of x.
 
     Args:

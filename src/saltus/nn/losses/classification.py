@@ -135,7 +135,8 @@ class SparseCategoricalCrossentropy(Loss):
             found = sorted(set(values[wrong].tolist()))
             raise DataError(
                 f"{self.title}: the network has {outputs} outputs, so classes are 0 to {outputs - 1}, but the target of row {row[0]} is "
-                f"{values[tuple(row)]} (outside: {', '.join(map(str, found[:5]))}{' ...' if len(found) > 5 else ''}, {int(wrong.sum())} in all)",
+                f"{values[tuple(row)]} (outside: {', '.join(map(str, found[:5]))}{' ...' if len(found) > 5 else ''}, "
+                f"{int(wrong.sum())} in all)",
                 fix=f"widen the last layer to {int(values.max()) + 1} units, or number the classes from 0"
                 if values.min() >= 0 else "number the classes from 0; for a value that means 'no class' set ignore_class",
             )  # fmt: skip
@@ -219,7 +220,8 @@ def one_hot_shape(title: str, y_true: Any, y_pred: Any) -> None:
     """Targets must be one-hot; class numbers get a fix of their own."""
     if tuple(y_true.shape) == tuple(y_pred.shape)[:-1]:
         raise ShapeError(
-            f"{title}: the targets have the shape {tuple(y_true.shape)}, the predictions {tuple(y_pred.shape)}; they must be equal", site=here(),
+            f"{title}: the targets have the shape {tuple(y_true.shape)}, the predictions {tuple(y_pred.shape)}; they must be equal",
+            site=here(),
             fix="for class numbers use sparse_categorical_crossentropy, or one-hot them: sl.one_hot(y, classes)",
         )  # fmt: skip
     same_shape(title, y_true, y_pred)
