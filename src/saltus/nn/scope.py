@@ -118,7 +118,7 @@ class Scope:
         self._begin()
 
     def _begin(self) -> None:
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}  # names given inside, and how often each has been counted on
         self._seen: set[str] = set()
         self._drawn = self._own = 0
 
@@ -299,11 +299,10 @@ class Scope:
                 fix="give them different names; to share parameters, call the scope of one child twice, "
                 "or one layer twice in an nn.Network",
             )
-        number = 0
         while word in self._names:
-            number += 1
-            word = f"{base}_{number}"
-        self._names.add(word)
+            self._names[base] += 1
+            word = f"{base}_{self._names[base]}"
+        self._names[word] = 0
         return Scope(self._run, (*self._path, word), layer, trainable=self.trainable, following=following)
 
     def run(self, layer: Layer, *inputs: Any, name: str | None = None, following: str | None = None) -> Any:
