@@ -7,6 +7,7 @@ import pytest
 
 import saltus as sl
 from saltus import nn
+from saltus.base.errors import UnknownNameError
 from saltus.data import TableEncoder, sets
 from saltus.train import Model, plan
 
@@ -190,6 +191,31 @@ def test_prediction_follows_the_weights():
     assert (before[0] == before[2]).all()
     assert (after[0] == after[2]).all()
     assert (before[0] != after[0]).all()
+
+
+def test_kerass_names_for_validation_are_understood_and_others_refused():
+    own, kerass = classifier(), classifier()
+    held = (X[:20], LABELS[:20])
+    first = own.fit(X, LABELS, validation=0.2, verbose=0)
+    assert kerass.fit(X, LABELS, validation_split=0.2, verbose=0)["val_loss"] == first["val_loss"]
+    assert "val_loss" in classifier().fit(X, LABELS, validation_data=held, verbose=0).names
+    with pytest.raises(UnknownNameError, match="batch_size"):
+        classifier().fit(X, LABELS, batchsize=4)
+
+
+def test_repeating_fit_and_predict_makes_no_new_program():
+    # memory grew in such loops elsewhere (keras-team/keras issue 20552)
+    model = classifier()
+    for _ in range(2):
+        model.fit(X, LABELS, verbose=0)
+        model.predict(X)
+        model.evaluate(X, LABELS)
+    made = len(model._built.programs._made)
+    for _ in range(3):
+        model.fit(X, LABELS, verbose=0)
+        model.predict(X)
+        model.evaluate(X, LABELS)
+    assert len(model._built.programs._made) == made
 
 
 def test_balanced_class_weights_make_a_rare_class_count():

@@ -4,7 +4,10 @@ callbacks, progress and checkpoints. Above `loop`, `program` and `callbacks`; be
 
 from __future__ import annotations
 
+import functools
+import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +25,7 @@ from saltus.train.callbacks import BackupAndRestore, Callback, CallbackList
 from saltus.train.checkpoint import Checkpoints, as_tensors, data_mark
 from saltus.train.interrupt import Interrupted, Signals
 from saltus.train.loop import CallBegin, CallEnd, EpochBegin, EpochEnd, Run, training
-from saltus.train.plan import Pace, TrainingPlan, epoch_order, training_plan
+from saltus.train.plan import Pace, TrainingPlan, epoch_order, row_numbers, training_plan
 from saltus.train.program import Feed
 from saltus.train.record import History
 
@@ -171,7 +174,7 @@ def measured(built: Built, feed: Feed, rows: Array, batch_size: int | str) -> di
         batch_size: rows of a batch; "full" for all.
     """
     plan = training_plan(len(rows), batch_size)
-    order, totals = epoch_order(rows, 0, 0, shuffle=False), built.programs.new_totals()
+    order, totals = row_numbers(rows), built.programs.new_totals()
     length = max(1, min(plan.full_batches, 64))
     whole = order[: plan.full_batches * plan.batch_size].reshape(-1, plan.batch_size)
     place = 0
@@ -226,7 +229,7 @@ class Training:
         options: Options, callbacks: CallbackList,
     ) -> None:  # fmt: skip
         self.model, self.built, self.feed, self.plan, self.options = model, built, feed, plan, options
-        self.train, self.held, self.held_rows, self.callbacks = train, held, held_rows, callbacks
+        self.train, self.held, self.held_rows, self.callbacks = row_numbers(train), held, held_rows, callbacks
         self.key = step_key(options.seed)
         self.checkpoints = self._checkpoints()
         self.reporter = progress.reporter(options.verbose)
@@ -243,8 +246,8 @@ class Training:
         terms = {
             "data": data_mark(self.feed.tree, len(tree.leaves(self.feed.tree)[0])),
             "validation": None if self.held is None else len(self.held_rows),
-            "network": nn_config(self.model),
-            "optimizer": repr(built.task.optimizer),
+            "network": described(lambda: nn.to_config(self.model.network), self.model.network),
+            "optimizer": described(built.task.optimizer.to_config, built.task.optimizer),
             "batch_size": self.plan.batch_size,
             "shuffle": options.shuffle,
             "seed": options.seed,
@@ -367,14 +370,15 @@ class Training:
                 state[place][...] = state[places["optimizer", "average", *path[1:]]]
 
 
+@functools.cache
 def step_key(seed: int) -> Array:
     """The key from which every step of a training folds its own."""
     return random.fold_in(random.key(seed), 2)._values()
 
 
-def nn_config(model: Model) -> Any:
-    """The network as plain values, or its text where it holds functions that cannot be stored."""
+def described(make: Callable[[], Any], value: Any) -> Any:
+    """Something as plain values, or as text where it holds functions that cannot be stored."""
     try:
-        return nn.to_config(model.network)
+        return make()
     except ArgumentError:
-        return repr(model.network)
+        return re.sub(r" at 0x[0-9a-f]+", "", repr(value))  # an address says nothing in the next process

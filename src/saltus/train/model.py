@@ -17,7 +17,7 @@ import numpy as np
 from saltus import nn, optim
 from saltus.base import dtypes as dt
 from saltus.base import tree
-from saltus.base.errors import ArgumentError, ShapeError
+from saltus.base.errors import ArgumentError, ShapeError, unknown_name
 from saltus.tensor import random
 from saltus.tensor.tensor import Tensor, of_array
 from saltus.train import arrays, fit, step, store
@@ -251,6 +251,7 @@ class Model:
         resume: bool = False,
         initial_epoch: int = 0,
         seed: int | None = None,
+        **others: Any,
     ) -> History:
         """Train the network.
 
@@ -278,6 +279,7 @@ class Model:
             resume: go on from the checkpoint, if there is one.
             initial_epoch: number of the first epoch, for a training that continues another.
             seed: of order and dropout; None takes the model's.
+            others: Keras's validation_split and validation_data are taken for validation.
 
         Returns:
             The record of the epochs; also kept as `model.history`.
@@ -288,6 +290,10 @@ class Model:
             Interrupted: Ctrl-C or SIGTERM came; the checkpoint is written, and the model has the weights so
                 far.
         """
+        for name, value in others.items():
+            if name not in ("validation_split", "validation_data"):
+                raise unknown_name("argument of fit", name, [*fit.Options.__dataclass_fields__, "x", "y"])
+            validation = value if validation is None else validation
         options = fit.Options(
             epochs=epochs, batch_size=batch_size, validation=validation, shuffle=shuffle, class_weight=class_weight,
             sample_weight=sample_weight, callbacks=tuple(callbacks), verbose=verbose,
@@ -312,7 +318,7 @@ class Model:
         made = run([*built.state, self._key, *batch])  # type: ignore[union-attr]
         count = len(built.state)  # type: ignore[union-attr]
         built.state[:] = made[:count]  # type: ignore[union-attr]
-        return dict(zip(built.task.names(), [float(v) for v in made[count:]], strict=True))  # type: ignore[union-attr]
+        return dict(zip(built.programs.names, [float(v) for v in made[count:]], strict=True))  # type: ignore[union-attr]
 
     def test_on_batch(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> dict[str, float]:
         """Loss and metrics of a batch, without training.
@@ -324,7 +330,7 @@ class Model:
         run, batch = self._one("test", x, y, sample_weight)
         built = self._built
         made = run([*[built.state[i] for i in built.programs.used], *batch])  # type: ignore[union-attr]
-        return dict(zip(built.task.names(), [float(v) for v in made], strict=True))  # type: ignore[union-attr]
+        return dict(zip(built.programs.names, [float(v) for v in made], strict=True))  # type: ignore[union-attr]
 
     def _one(self, what: str, x: Any, y: Any, weight: Any) -> tuple[Any, list[Array]]:
         """The program of one batch, and the arrays of that batch; short, since it runs at every call."""
@@ -474,7 +480,13 @@ class Model:
             ArgumentError: the network holds a function that no file can keep.
 
         Example:
-            >>> model.save("iris.saltus")  # doctest: +SKIP
+            >>> import tempfile
+            >>> from saltus import nn
+            >>> model = Model(nn.Sequential([nn.Input((4,)), nn.Dense(3)]), loss="mse")
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     model.save(f"{folder}/iris.saltus")
+            ...     load(f"{folder}/iris.saltus").network
+            Sequential([InputLayer((4,)), Dense(3)])
         """
         store.save(self, Path(path), include_optimizer=include_optimizer)
 
@@ -557,6 +569,11 @@ def load(path: str | Path) -> Model:
         ModelFileError: it is damaged, of a later version, or not a model of saltus.
 
     Example:
-        >>> load("iris.saltus")  # doctest: +SKIP
+        >>> import saltus as sl
+        >>> sl.load("nowhere.saltus")
+        Traceback (most recent call last):
+            ...
+        saltus.base.errors.StorageError: nowhere.saltus cannot be read: No such file or directory
+          fix: check the name of the file
     """
     return store.read_model(Path(path), Model)

@@ -98,14 +98,24 @@ def epoch_order(rows: Array, seed: int, epoch: int, *, shuffle: bool = True) -> 
         shuffle: False keeps the rows as they are.
 
     Returns:
-        The same numbers in another order, as int32 where they fit.
+        The same numbers in another order.
     """
     if shuffle:
         # RandomState's streams are frozen for good, so a checkpoint resumes under any version of NumPy
         generator = np.random.RandomState(np.random.Philox(key=[seed & 0xFFFFFFFFFFFFFFFF, epoch]))
         rows = rows[generator.permutation(len(rows))]
-    small = len(rows) == 0 or int(rows.max()) < 2**31
-    return np.ascontiguousarray(rows, np.int32 if small else np.int64)
+    return rows
+
+
+def row_numbers(rows: Any) -> Array:
+    """Row numbers in the smallest type that programs take: int32 where they fit, else int64.
+
+    Args:
+        rows: their number, or the row numbers themselves.
+    """
+    array = np.arange(rows) if isinstance(rows, int) else np.asarray(rows)
+    small = not array.size or int(array.max()) < 2**31
+    return np.ascontiguousarray(array, np.int32 if small else np.int64)
 
 
 class Pace:

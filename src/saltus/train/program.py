@@ -91,6 +91,7 @@ class Programs:
         self.shapes = [of_array(np.empty(t.shape, t.dtype.numpy), t.dtype) for t in tree.leaves(state)]
         self.zeros = steps.first_totals(task) if task.goals else {}
         self.first_totals = own_copies(self.zeros)
+        self.names = task.names()
         self.paths = [p for p, _ in tree.paths(state)]
         self.used = [i for i, p in enumerate(self.paths) if p[0] in ("params", "frozen", "state")]
         self.clock = [i for i, p in enumerate(self.paths) if p in (("step",), ("optimizer", "learning_rate"))]
@@ -178,7 +179,7 @@ class Programs:
         inputs = [*self.first_totals, *[self.shapes[i] for i in self.clock]]
         run = self._get("report", lambda: compiled("report", function, inputs))
         *values, rate = [float(v) for v in run([*totals, *[state[i] for i in self.clock]])]
-        return dict(zip(self.task.names(), values, strict=True)), rate
+        return dict(zip(self.names, values, strict=True)), rate
 
     def _clock(self, values: Sequence[Any]) -> Any:
         """Step and learning rate, as in the state."""

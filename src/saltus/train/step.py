@@ -86,7 +86,7 @@ class Seen(NamedTuple):
         losses: of each goal, without shares and regularization.
         targets, outputs: of each goal.
         weights: of each goal, or None.
-        count: rows of the batch.
+        rows: how many the batch has.
     """
 
     loss: Tensor
@@ -94,7 +94,7 @@ class Seen(NamedTuple):
     targets: Sequence[Tensor]
     outputs: Sequence[Tensor]
     weights: Sequence[Any]
-    count: int
+    rows: int
 
 
 # -- parameters that change and those that do not ----------------------------------------------------------------------
@@ -228,7 +228,7 @@ def first_totals(task: Task) -> State:
 
 def tally(task: Task, totals: State, seen: Seen) -> State:
     """Totals with one more batch."""
-    rows = float(seen.count)
+    rows = float(seen.rows)
     metrics = [
         [m.update(own, t, o, w if counts else None) for own, (_, m, counts) in zip(owns, goal.measured, strict=True)]
         for owns, goal, t, o, w in zip(totals["metrics"], task.goals, seen.targets, seen.outputs, seen.weights, strict=True)

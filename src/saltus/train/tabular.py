@@ -328,9 +328,8 @@ def _parts(table: Table, target: str, options: TableOptions) -> tuple[Table, Tab
     frame = table.frame
 
     def share_off(rows: Array, share: float, seed: int) -> tuple[Array, Array]:
-        values = frame[target][rows]
-        classes = options.task != "regression" and values.n_unique() * 2 <= len(values)
-        kept, off = split_rows(values.to_numpy() if classes else len(rows), share, seed=seed, stratify=True if classes else None)
+        stratify = {"classification": True, "regression": False, None: None}.get(options.task)
+        kept, off = split_rows(frame[target][rows].to_numpy(), share, seed=seed, stratify=stratify)
         return rows[np.sort(kept)], rows[np.sort(off)]
 
     def part(rows: Array) -> Table:
