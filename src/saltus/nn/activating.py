@@ -25,6 +25,12 @@ class ReLU(Activating):
         max_value: upper bound, or None.
         negative_slope: slope below the threshold.
         threshold: values below it are taken as negative.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.ReLU(1.5), {}, {}, sl.asarray([[-1.0, 2.0]])).output.tolist()
+        [[0.0, 1.5]]
     """
 
     max_value: float | None = None
@@ -46,6 +52,12 @@ class LeakyReLU(Activating):
 
     Args:
         negative_slope: slope below 0; 0.01, as the function leaky_relu has it (Keras' layer has 0.3).
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.LeakyReLU(0.25), {}, {}, sl.asarray([[-1.0, 2.0]])).output.tolist()
+        [[-0.25, 2.0]]
     """
 
     negative_slope: float = 0.01
@@ -69,6 +81,11 @@ class PReLU(Activating):
         alpha_initializer, alpha_regularizer, alpha_constraint: for the slopes.
 
     Source: He, Zhang, Ren and Sun, "Delving deep into rectifiers", 2015.
+
+    Example:
+        >>> from saltus import nn
+        >>> [p.shape for p in nn.describe(nn.PReLU(), nn.Spec((1, 3))).parameters]
+        [(3,)]
     """
 
     alpha_initializer: Any = "zeros"
@@ -101,6 +118,12 @@ class ELU(Activating):
 
     Args:
         alpha: how far it goes below 0.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.ELU(), {}, {}, sl.asarray([[0.0, 2.0]])).output.tolist()
+        [[0.0, 2.0]]
     """
 
     alpha: float = 1.0
@@ -119,6 +142,12 @@ class Softmax(Activating):
 
     Args:
         axis: the axis.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.Softmax(), {}, {}, sl.asarray([[1.0, 1.0]])).output.tolist()
+        [[0.5, 0.5]]
     """
 
     axis: int = -1
@@ -137,6 +166,12 @@ class Step(Activating):
 
     Args:
         backward: the derivative to use: "zero", "straight_through" or "sigmoid" (see `activations.step`).
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.Step("sigmoid"), {}, {}, sl.asarray([[-1.0, 2.0]])).output.tolist()
+        [[0.0, 1.0]]
     """
 
     backward: str = "zero"

@@ -51,6 +51,12 @@ class MaxNorm(Constraint):
         axis: axes of one unit's weights: 0 for a Dense kernel.
 
     Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.constraints.MaxNorm(1.0)(sl.asarray([[3.0, 0.5]])).tolist()
+        [[1.0, 0.5]]
     """
 
     max_value: float = 2.0
@@ -67,7 +73,14 @@ class MaxNorm(Constraint):
 
 @register
 class NonNeg(Constraint):
-    """Negative weights become 0."""
+    """Negative weights become 0.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.constraints.NonNeg()(sl.asarray([[3.0, -0.5]])).tolist()
+        [[3.0, 0.0]]
+    """
 
     def __call__(self, x: Tensor) -> Tensor:
         return maximum(x, 0.0)
@@ -79,6 +92,12 @@ class UnitNorm(Constraint):
 
     Args:
         axis: axes of one unit's weights: 0 for a Dense kernel.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.constraints.UnitNorm(axis=1)(sl.asarray([[3.0, 4.0]])).tolist()
+        [[0.6, 0.8]]
     """
 
     axis: Any = 0
@@ -98,6 +117,12 @@ class MinMaxNorm(Constraint):
         min_value, max_value: bounds of the norm.
         rate: share of the way to the bound that is gone at each update.
         axis: axes of one unit's weights: 0 for a Dense kernel.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.constraints.MinMaxNorm(2.0, 2.5)(sl.asarray([[3.0, 0.5]])).tolist()
+        [[2.5, 2.0]]
     """
 
     min_value: float = 0.0

@@ -164,7 +164,14 @@ class Activation(Activating):
 
 @register
 class Identity(Layer):
-    """The input itself."""
+    """The input itself.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.Identity(), {}, {}, sl.asarray([[-1.0, 2.0]])).output.tolist()
+        [[-1.0, 2.0]]
+    """
 
     passes_on: ClassVar = True
 
@@ -174,7 +181,14 @@ class Identity(Layer):
 
 @register
 class Flatten(Layer):
-    """All axes but the batch become one: (N, a, b, ...) -> (N, a * b * ...)."""
+    """All axes but the batch become one: (N, a, b, ...) -> (N, a * b * ...).
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.Flatten(), {}, {}, sl.zeros((2, 3, 4))).output.shape
+        (2, 12)
+    """
 
     passes_on: ClassVar = True
 
@@ -192,6 +206,12 @@ class Reshape(Layer):
     Args:
         target_shape: lengths without the batch; one of them may be -1 and is worked out. () makes (N,) of
             (N, 1).
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.Reshape((2, -1)), {}, {}, sl.zeros((5, 6))).output.shape
+        (5, 2, 3)
     """
 
     passes_on: ClassVar = True
@@ -223,6 +243,12 @@ class Permute(Layer):
 
     Args:
         dims: the order, counted from 1 without the batch: (2, 1) exchanges two axes.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.Permute((2, 1)), {}, {}, sl.zeros((2, 3, 4))).output.shape
+        (2, 4, 3)
     """
 
     dims: Any
@@ -248,6 +274,12 @@ class RepeatVector(Layer):
 
     Args:
         n: how often.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.RepeatVector(3), {}, {}, sl.zeros((2, 4))).output.shape
+        (2, 3, 4)
     """
 
     n: int
@@ -324,6 +356,13 @@ class ActivityRegularization(Layer):
 
     Args:
         l1, l2: factors of sum(|x|) and sum(x^2), for each sample.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> made = nn.apply(nn.ActivityRegularization(l1=0.5), {}, {}, sl.asarray([[-1.0, 2.0]]))
+        >>> float(made.losses[0])
+        1.5
     """
 
     passes_on: ClassVar = True

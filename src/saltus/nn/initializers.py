@@ -99,7 +99,14 @@ def _stream(key: Any, seed: int | None) -> Any:
 
 @register
 class Zeros(Initializer):
-    """All 0: for biases. A kernel of zeros cannot learn, since all its units stay equal."""
+    """All 0: for biases. A kernel of zeros cannot learn, since all its units stay equal.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.initializers.Zeros()(sl.random.key(0), (2,)).tolist()
+        [0.0, 0.0]
+    """
 
     def __call__(self, key: Any, shape: Shape, dtype: Any = "float32") -> Tensor:
         return creation.zeros(shape, dtype=dtype)
@@ -107,7 +114,14 @@ class Zeros(Initializer):
 
 @register
 class Ones(Initializer):
-    """All 1."""
+    """All 1.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.initializers.Ones()(sl.random.key(0), (2,)).tolist()
+        [1.0, 1.0]
+    """
 
     def __call__(self, key: Any, shape: Shape, dtype: Any = "float32") -> Tensor:
         return creation.ones(shape, dtype=dtype)
@@ -119,6 +133,12 @@ class Constant(Initializer):
 
     Args:
         value: a number, or nested lists or an array of numbers.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.initializers.Constant(0.5)(sl.random.key(0), (2,)).tolist()
+        [0.5, 0.5]
     """
 
     value: Any = 0.0
@@ -147,6 +167,11 @@ class RandomNormal(Initializer):
     Args:
         mean, stddev: centre and standard deviation.
         seed: a fixed stream instead of the place's own.
+
+    Example:
+        >>> from saltus import nn
+        >>> nn.Dense(8, kernel_initializer="normal").kernel_initializer
+        RandomNormal()
     """
 
     mean: float = 0.0
@@ -164,6 +189,11 @@ class RandomUniform(Initializer):
     Args:
         minval, maxval: ends.
         seed: a fixed stream instead of the place's own.
+
+    Example:
+        >>> from saltus import nn
+        >>> nn.Dense(8, kernel_initializer="uniform").kernel_initializer
+        RandomUniform()
     """
 
     minval: float = -0.05
@@ -181,6 +211,11 @@ class TruncatedNormal(Initializer):
     Args:
         mean, stddev: centre and standard deviation before cutting.
         seed: a fixed stream instead of the place's own.
+
+    Example:
+        >>> from saltus import nn
+        >>> nn.Dense(8, kernel_initializer="truncated_normal").kernel_initializer
+        TruncatedNormal()
     """
 
     mean: float = 0.0
@@ -218,6 +253,13 @@ class VarianceScaling(Initializer):
         seed: a fixed stream instead of the place's own.
 
     Source: He, Zhang, Ren and Sun, "Delving deep into rectifiers", 2015.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> made = nn.initializers.VarianceScaling(2.0, "fan_in", "uniform")(sl.random.key(0), (600, 2))
+        >>> bool(sl.max(abs(made)) <= 0.1)
+        True
     """
 
     scale: float = 1.0
@@ -249,6 +291,11 @@ class _Scaled(Initializer):
 class GlorotUniform(_Scaled):
     """Even within +-sqrt(6 / (fan in + fan out)): for tanh, sigmoid, softmax and linear layers (Glorot and
     Bengio 2010).
+
+    Example:
+        >>> from saltus import nn
+        >>> nn.Dense(8, kernel_initializer="xavier_uniform").kernel_initializer
+        GlorotUniform()
     """
 
     rule: ClassVar = (1.0, "fan_avg", "uniform")
@@ -257,7 +304,13 @@ class GlorotUniform(_Scaled):
 
 @register(aliases=("xavier_normal",))
 class GlorotNormal(_Scaled):
-    """Normal with variance 2 / (fan in + fan out), cut at two deviations (Glorot and Bengio 2010)."""
+    """Normal with variance 2 / (fan in + fan out), cut at two deviations (Glorot and Bengio 2010).
+
+    Example:
+        >>> from saltus import nn
+        >>> nn.Dense(8, kernel_initializer="xavier_normal").kernel_initializer
+        GlorotNormal()
+    """
 
     rule: ClassVar = (1.0, "fan_avg", "truncated_normal")
     seed: int | None = None
@@ -265,7 +318,13 @@ class GlorotNormal(_Scaled):
 
 @register(aliases=("kaiming_uniform",))
 class HeUniform(_Scaled):
-    """Even within +-sqrt(6 / fan in): for relu and its kin (He, Zhang, Ren and Sun 2015)."""
+    """Even within +-sqrt(6 / fan in): for relu and its kin (He, Zhang, Ren and Sun 2015).
+
+    Example:
+        >>> from saltus import nn
+        >>> nn.Dense(8, kernel_initializer="kaiming_uniform").kernel_initializer
+        HeUniform()
+    """
 
     rule: ClassVar = (2.0, "fan_in", "uniform")
     seed: int | None = None
@@ -275,6 +334,11 @@ class HeUniform(_Scaled):
 class HeNormal(_Scaled):
     """Normal with variance 2 / fan in, cut at two deviations: for relu and its kin (He, Zhang, Ren and Sun
     2015).
+
+    Example:
+        >>> from saltus import nn
+        >>> nn.Dense(8, kernel_initializer="he_normal").kernel_initializer
+        HeNormal()
     """
 
     rule: ClassVar = (2.0, "fan_in", "truncated_normal")
@@ -283,7 +347,13 @@ class HeNormal(_Scaled):
 
 @register
 class LecunUniform(_Scaled):
-    """Even within +-sqrt(3 / fan in) (LeCun, Bottou, Orr and Müller 1998)."""
+    """Even within +-sqrt(3 / fan in) (LeCun, Bottou, Orr and Müller 1998).
+
+    Example:
+        >>> from saltus import nn
+        >>> nn.Dense(8, kernel_initializer="lecun_uniform").kernel_initializer
+        LecunUniform()
+    """
 
     rule: ClassVar = (1.0, "fan_in", "uniform")
     seed: int | None = None
@@ -291,7 +361,13 @@ class LecunUniform(_Scaled):
 
 @register
 class LecunNormal(_Scaled):
-    """Normal with variance 1 / fan in, cut at two deviations: for selu (Klambauer et al. 2017)."""
+    """Normal with variance 1 / fan in, cut at two deviations: for selu (Klambauer et al. 2017).
+
+    Example:
+        >>> from saltus import nn
+        >>> nn.Dense(8, kernel_initializer="lecun_normal").kernel_initializer
+        LecunNormal()
+    """
 
     rule: ClassVar = (1.0, "fan_in", "truncated_normal")
     seed: int | None = None
@@ -307,6 +383,13 @@ class Orthogonal(Initializer):
 
     Source: Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep
         linear neural networks", 2014.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> q = nn.initializers.Orthogonal()(sl.random.key(0), (3, 2))
+        >>> sl.round(abs(q.mT @ q)).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
     """
 
     gain: float = 1.0
@@ -336,6 +419,12 @@ class Identity(Initializer):
 
     Args:
         gain: factor.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.initializers.Identity()(sl.random.key(0), (2, 2)).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
     """
 
     gain: float = 1.0
@@ -360,6 +449,11 @@ class Auto(Initializer):
 
     Args:
         activation: name of the activation that follows; None lets the network find it.
+
+    Example:
+        >>> from saltus import nn
+        >>> nn.initializers.Auto().chosen("relu")
+        HeNormal()
     """
 
     activation: str | None = None

@@ -58,35 +58,70 @@ class _Merge(Layer):
 
 @register
 class Add(_Merge):
-    """The sum of inputs of one shape."""
+    """The sum of inputs of one shape.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.Add(), {}, {}, sl.asarray([[1.0, 5.0]]), sl.asarray([[3.0, 2.0]])).output.tolist()
+        [[4.0, 7.0]]
+    """
 
     combine: ClassVar = staticmethod(add)
 
 
 @register
 class Multiply(_Merge):
-    """The product of inputs of one shape, element by element."""
+    """The product of inputs of one shape, element by element.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.Multiply(), {}, {}, sl.asarray([[1.0, 5.0]]), sl.asarray([[3.0, 2.0]])).output.tolist()
+        [[3.0, 10.0]]
+    """
 
     combine: ClassVar = staticmethod(multiply)
 
 
 @register
 class Maximum(_Merge):
-    """The largest of inputs of one shape, element by element."""
+    """The largest of inputs of one shape, element by element.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.Maximum(), {}, {}, sl.asarray([[1.0, 5.0]]), sl.asarray([[3.0, 2.0]])).output.tolist()
+        [[3.0, 5.0]]
+    """
 
     combine: ClassVar = staticmethod(maximum)
 
 
 @register
 class Minimum(_Merge):
-    """The smallest of inputs of one shape, element by element."""
+    """The smallest of inputs of one shape, element by element.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.Minimum(), {}, {}, sl.asarray([[1.0, 5.0]]), sl.asarray([[3.0, 2.0]])).output.tolist()
+        [[1.0, 2.0]]
+    """
 
     combine: ClassVar = staticmethod(minimum)
 
 
 @register
 class Average(_Merge):
-    """The mean of inputs of one shape, element by element."""
+    """The mean of inputs of one shape, element by element.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.Average(), {}, {}, sl.asarray([[1.0, 5.0]]), sl.asarray([[3.0, 2.0]])).output.tolist()
+        [[2.0, 3.5]]
+    """
 
     combine: ClassVar = staticmethod(add)
 
@@ -96,7 +131,14 @@ class Average(_Merge):
 
 @register
 class Subtract(Layer):
-    """The first of two inputs less the second."""
+    """The first of two inputs less the second.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.Subtract(), {}, {}, sl.asarray([[1.0, 5.0]]), sl.asarray([[3.0, 2.0]])).output.tolist()
+        [[-2.0, 3.0]]
+    """
 
     def call(self, scope: Scope, *inputs: Any) -> Tensor:
         tensors = _several("Subtract", inputs, 2)
@@ -146,6 +188,12 @@ class Dot(Layer):
 
     Returns:
         `call` takes two inputs (N, ..., features) and returns (N, ..., 1).
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.Dot(), {}, {}, sl.asarray([[1.0, 5.0]]), sl.asarray([[3.0, 2.0]])).output.tolist()
+        [[13.0]]
     """
 
     axes: int = -1

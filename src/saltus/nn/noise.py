@@ -107,6 +107,12 @@ class GaussianDropout(Layer):
         seed: tells streams apart for the same key.
 
     Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.apply(nn.GaussianDropout(), {}, {}, sl.ones((1, 2))).output.tolist()  # not training
+        [[1.0, 1.0]]
     """
 
     passes_on: ClassVar = True
@@ -132,6 +138,13 @@ class GaussianNoise(Layer):
     Args:
         stddev: its standard deviation.
         seed: tells streams apart for the same key.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> noisy = nn.apply(nn.GaussianNoise(0.1), {}, {}, sl.zeros((100, 100)), training=True, key=sl.random.key(0))
+        >>> 0.09 < float(noisy.output.std()) < 0.11
+        True
     """
 
     passes_on: ClassVar = True

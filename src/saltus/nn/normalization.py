@@ -132,6 +132,13 @@ class LayerNormalization(Layer):
         beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: for beta and gamma.
 
     Source: Ba, Kiros and Hinton, "Layer normalization", 2016.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> layer = nn.LayerNormalization(epsilon=0.0, center=False, scale=False)
+        >>> nn.apply(layer, {}, {}, sl.asarray([[1.0, 3.0]])).output.tolist()
+        [[-1.0, 1.0]]
     """
 
     passes_on: ClassVar = True

@@ -38,6 +38,12 @@ class L1(Regularizer):
 
     Args:
         l1: factor.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> float(nn.regularizers.L1(0.1)(sl.asarray([1.0, -2.0])))
+        0.3
     """
 
     l1: float = 0.01
@@ -55,6 +61,12 @@ class L2(Regularizer):
 
     Args:
         l2: factor.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> float(nn.regularizers.L2(0.1)(sl.asarray([1.0, -2.0])))
+        0.5
     """
 
     l2: float = 0.01
@@ -72,6 +84,12 @@ class L1L2(Regularizer):
 
     Args:
         l1, l2: factors.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> float(nn.regularizers.L1L2(l1=1.0, l2=1.0)(sl.asarray([1.0, -2.0])))
+        8.0
     """
 
     l1: float = 0.0
@@ -92,6 +110,12 @@ class OrthogonalRegularizer(Regularizer):
     Args:
         factor: factor.
         mode: "rows" or "columns".
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> float(nn.regularizers.OrthogonalRegularizer(1.0)(sl.asarray([[1.0, 0.0], [0.0, 2.0]])))
+        0.0
     """
 
     factor: float = 0.01

@@ -133,6 +133,53 @@ _entry(
     "glu", "a sigmoid(b), a and b the halves of x", "dy/da = sigmoid(b), dy/db = a sigmoid(b) (1 - sigmoid(b))", -INFINITE, INFINITE, None
 )
 
+# What stands in each function's documentation as its example, and is run with it: input -> output.
+_EXAMPLES = {
+    "celu": "[-1.0, 0.5] -> [-0.6321, 0.5]",
+    "elu": "[-1.0, 0.5] -> [-0.6321, 0.5]",
+    "exponential": "[-1.0, 0.5] -> [0.3679, 1.6487]",
+    "gelu": "[-1.0, 0.5] -> [-0.1587, 0.3457]",
+    "glu": "[2.0, 0.0] -> [1.0]",
+    "hard_shrink": "[-1.0, 0.5] -> [-1.0, 0.0]",
+    "hard_sigmoid": "[-1.0, 0.5] -> [0.3333, 0.5833]",
+    "hard_silu": "[-1.0, 0.5] -> [-0.3333, 0.2917]",
+    "hard_tanh": "[-1.0, 0.5] -> [-1.0, 0.5]",
+    "leaky_relu": "[-1.0, 0.5] -> [-0.01, 0.5]",
+    "linear": "[-1.0, 0.5] -> [-1.0, 0.5]",
+    "log_sigmoid": "[-1.0, 0.5] -> [-1.3133, -0.4741]",
+    "log_softmax": "[1.0, 1.0] -> [-0.6931, -0.6931]",
+    "mish": "[-1.0, 0.5] -> [-0.3034, 0.3752]",
+    "relu": "[-1.0, 0.5] -> [0.0, 0.5]",
+    "relu6": "[-1.0, 0.5] -> [0.0, 0.5]",
+    "selu": "[-1.0, 0.5] -> [-1.1113, 0.5254]",
+    "sigmoid": "[-1.0, 0.5] -> [0.2689, 0.6225]",
+    "silu": "[-1.0, 0.5] -> [-0.2689, 0.3112]",
+    "soft_shrink": "[-1.0, 0.5] -> [-0.5, 0.0]",
+    "softmax": "[1.0, 1.0] -> [0.5, 0.5]",
+    "softplus": "[-1.0, 0.5] -> [0.3133, 0.9741]",
+    "softsign": "[-1.0, 0.5] -> [-0.5, 0.3333]",
+    "sparse_plus": "[-1.0, 0.5] -> [0.0, 0.5625]",
+    "sparse_sigmoid": "[-1.0, 0.5] -> [0.0, 0.75]",
+    "sparsemax": "[0.0, 0.5] -> [0.25, 0.75]",
+    "squareplus": "[-1.0, 0.5] -> [0.618, 1.2808]",
+    "step": "[-1.0, 0.5] -> [0.0, 1.0]",
+    "tanh": "[-1.0, 0.5] -> [-0.7616, 0.4621]",
+    "tanh_shrink": "[-1.0, 0.5] -> [-0.2384, 0.0379]",
+    "threshold": "[-1.0, 0.5] -> [0.0, 0.5]",
+}
+
+for _name, _example in _EXAMPLES.items():
+    _function = act.get(_name)
+    _argument, _result = _example.split(" -> ")
+    _function.__doc__ = f"""{(_function.__doc__ or "").rstrip()}
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.activations.{_name}(sl.asarray({_argument})).tolist()
+        {_result}
+    """
+
 NAMES = tuple(sorted(_TABLE))
 
 

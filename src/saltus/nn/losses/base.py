@@ -189,6 +189,13 @@ class FunctionLoss(Loss):
 
     Args:
         function: of two Tensors. To be stored, it must be registered: @nn.register.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> cubic = nn.losses.get(lambda y_true, y_pred: abs(y_true - y_pred) ** 3)
+        >>> cubic(sl.asarray([0.0, 1.0]), sl.asarray([2.0, 1.0])).tolist()
+        [8.0, 0.0]
     """
 
     function: Any = None

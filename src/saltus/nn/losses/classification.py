@@ -238,6 +238,12 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
         from_logits, label_smoothing, axis: as for CategoricalCrossentropy.
 
     Source: Lin, Goyal, Girshick, He and Dollár, "Focal loss for dense object detection", 2017.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.losses.CategoricalFocalCrossentropy()(sl.asarray([[0.0, 1.0]]), sl.asarray([[0.5, 0.5]])).tolist()
+        [0.0433]
     """
 
     _: KW_ONLY
@@ -316,6 +322,12 @@ class BinaryFocalCrossentropy(BinaryCrossentropy):
         from_logits, label_smoothing: as for BinaryCrossentropy.
 
     Source: Lin, Goyal, Girshick, He and Dollár, "Focal loss for dense object detection", 2017.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.losses.BinaryFocalCrossentropy()(sl.asarray([[1.0]]), sl.asarray([[0.5]])).tolist()
+        [0.1733]
     """
 
     _: KW_ONLY
@@ -344,6 +356,12 @@ class Hinge(Loss):
 
     Returns:
         For targets and predictions (N, ...): (N,).
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.losses.Hinge()(sl.asarray([[-1.0], [1.0]]), sl.asarray([[0.5], [0.5]])).tolist()
+        [1.5, 0.5]
     """
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -356,6 +374,12 @@ class SquaredHinge(Loss):
 
     Returns:
         For targets and predictions (N, ...): (N,).
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.losses.SquaredHinge()(sl.asarray([[-1.0], [1.0]]), sl.asarray([[0.5], [0.5]])).tolist()
+        [2.25, 0.25]
     """
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -368,6 +392,12 @@ class CategoricalHinge(Loss):
 
     Returns:
         For targets and predictions (N, ..., classes): (N,).
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.losses.CategoricalHinge()(sl.asarray([[0.0, 1.0]]), sl.asarray([[0.25, 0.5]])).tolist()
+        [0.75]
     """
 
     def check(self, y_true: Any, y_pred: Any, network: Any = None) -> None:
@@ -387,6 +417,12 @@ class KLDivergence(Loss):
 
     Returns:
         For targets and predictions (N, ..., classes): (N,).
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.losses.KLDivergence()(sl.asarray([[0.5, 0.5]]), sl.asarray([[0.25, 0.75]])).tolist()
+        [0.1438]
     """
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -407,6 +443,12 @@ class Perceptron(Loss):
 
     Source: Rosenblatt, "The perceptron: a probabilistic model for information storage and organization in
     the brain", 1958.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.losses.Perceptron()(sl.asarray([[1.0], [0.0]]), sl.asarray([[1.0], [1.0]])).tolist()
+        [0.0, 0.5]
     """
 
     def check_targets(self, y_true: Any, outputs: int) -> None:

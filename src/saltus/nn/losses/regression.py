@@ -43,6 +43,12 @@ class MeanAbsoluteError(Loss):
 
     Returns:
         For targets and predictions (N, ...): (N,).
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.losses.MeanAbsoluteError()(sl.asarray([[1.0, 2.0]]), sl.asarray([[2.0, 4.0]])).tolist()
+        [1.5]
     """
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -55,6 +61,12 @@ class MeanAbsolutePercentageError(Loss):
 
     Returns:
         For targets and predictions (N, ...): (N,).
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.losses.MeanAbsolutePercentageError()(sl.asarray([[1.0, 2.0]]), sl.asarray([[2.0, 4.0]])).tolist()
+        [100.0]
     """
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -68,6 +80,12 @@ class MeanSquaredLogarithmicError(Loss):
 
     Returns:
         For targets and predictions (N, ...): (N,).
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.losses.MeanSquaredLogarithmicError()(sl.asarray([[1.0, 2.0]]), sl.asarray([[2.0, 4.0]])).tolist()
+        [0.2127]
     """
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -85,6 +103,12 @@ class Huber(Loss):
         For targets and predictions (N, ...): (N,).
 
     Source: Huber, "Robust estimation of a location parameter", 1964.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.losses.Huber()(sl.asarray([[1.0, 2.0]]), sl.asarray([[2.0, 4.0]])).tolist()
+        [1.0]
     """
 
     delta: float = 1.0
@@ -107,6 +131,12 @@ class SmoothL1(Loss):
 
     Returns:
         For targets and predictions (N, ...): (N,).
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.losses.SmoothL1()(sl.asarray([[1.0, 2.0]]), sl.asarray([[2.0, 4.0]])).tolist()
+        [1.0]
     """
 
     beta: float = 1.0
@@ -126,6 +156,12 @@ class LogCosh(Loss):
 
     Returns:
         For targets and predictions (N, ...): (N,).
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.losses.LogCosh()(sl.asarray([[1.0, 2.0]]), sl.asarray([[2.0, 4.0]])).tolist()
+        [0.8794]
     """
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -139,6 +175,12 @@ class Poisson(Loss):
 
     Returns:
         For targets and predictions (N, ...): (N,).
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.losses.Poisson()(sl.asarray([[1.0, 2.0]]), sl.asarray([[2.0, 4.0]])).tolist()
+        [1.2671]
     """
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -154,6 +196,12 @@ class CosineSimilarity(Loss):
 
     Returns:
         For targets and predictions (N, ...): (N,).
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> nn.losses.CosineSimilarity()(sl.asarray([[1.0, 2.0]]), sl.asarray([[2.0, 4.0]])).tolist()
+        [-1.0]
     """
 
     _: KW_ONLY

@@ -45,6 +45,11 @@ class Accuracy(Averaged):
 
     Returns:
         `result`: a float32 Tensor of shape ().
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.Accuracy()([1.0, 2.0], [1.0, 3.0]))
+        0.5
     """
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -67,6 +72,11 @@ class BinaryAccuracy(Averaged):
 
     Returns:
         `result`: a float32 Tensor of shape ().
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.BinaryAccuracy()([0, 1], [0.2, 0.4]))
+        0.5
     """
 
     threshold: float = 0.5
@@ -88,6 +98,11 @@ class CategoricalAccuracy(Averaged):
 
     Returns:
         `result`: a float32 Tensor of shape ().
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.CategoricalAccuracy()([[0, 1], [1, 0]], [[0.1, 0.9], [0.2, 0.8]]))
+        0.5
     """
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -104,6 +119,11 @@ class SparseCategoricalAccuracy(Averaged):
 
     Returns:
         `result`: a float32 Tensor of shape ().
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.SparseCategoricalAccuracy()([1, 0], [[0.1, 0.9], [0.2, 0.8]]))
+        0.5
     """
 
     _: KW_ONLY
@@ -134,6 +154,11 @@ class SparseTopKCategoricalAccuracy(Averaged):
 
     Returns:
         `result`: a float32 Tensor of shape ().
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.SparseTopKCategoricalAccuracy(2)([1, 2], [[0.1, 0.2, 0.7], [0.5, 0.3, 0.2]]))
+        0.5
     """
 
     k: int = 5
@@ -156,6 +181,11 @@ class TopKCategoricalAccuracy(SparseTopKCategoricalAccuracy):
 
     Returns:
         `result`: a float32 Tensor of shape ().
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.TopKCategoricalAccuracy(2)([[0, 1, 0]], [[0.1, 0.2, 0.7]]))
+        1.0
     """
 
     def values(self, y_true: Any, y_pred: Any) -> Tensor:

@@ -141,6 +141,11 @@ class FunctionMetric(Averaged):
 
     Args:
         function: of two Tensors. To be stored, it must be registered: @nn.register.
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.get(lambda y_true, y_pred: abs(y_true - y_pred))([1.0, 2.0], [1.0, 3.0]))
+        0.5
     """
 
     function: Callable[..., Any] | None = None

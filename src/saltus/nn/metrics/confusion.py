@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY
+from functools import partial
 from typing import Any, ClassVar
 
 from saltus.base.errors import ArgumentError, ShapeError
@@ -116,16 +117,28 @@ _COUNT = """
 
     Returns:
         `result`: a float32 Tensor of shape (), or (thresholds,).
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.{name}()([0, 1, 1, 0], [0.2, 0.7, 0.4, 0.6]))
+        {result}
     """
 
 
-def _counting(record: Any) -> Any:
-    """Complete the documentation, which is the same for all."""
-    record.__doc__ = (record.__doc__ or "").rstrip() + _COUNT
-    return record
+def _completed(text: str, result: str) -> Callable[[Any], Any]:
+    """Complete the documentation with what is the same for several metrics; `result` is that of the example."""
+
+    def complete(record: Any) -> Any:
+        record.__doc__ = (record.__doc__ or "").rstrip() + text.format(name=record.__name__, result=result)
+        return record
+
+    return complete
 
 
-@_counting
+_counting = partial(_completed, _COUNT)
+
+
+@_counting("1.0")
 @register
 class TruePositives(_Count):
     """Samples predicted 1 that are 1."""
@@ -140,7 +153,7 @@ class TruePositives(_Count):
         self._set(thresholds=_thresholds(self, self.thresholds))
 
 
-@_counting
+@_counting("1.0")
 @register
 class FalsePositives(TruePositives):
     """Samples predicted 1 that are 0."""
@@ -148,7 +161,7 @@ class FalsePositives(TruePositives):
     needs: ClassVar = ("fp",)
 
 
-@_counting
+@_counting("1.0")
 @register
 class TrueNegatives(TruePositives):
     """Samples predicted 0 that are 0."""
@@ -156,7 +169,7 @@ class TrueNegatives(TruePositives):
     needs: ClassVar = ("tn",)
 
 
-@_counting
+@_counting("1.0")
 @register
 class FalseNegatives(TruePositives):
     """Samples predicted 0 that are 1."""
@@ -164,7 +177,7 @@ class FalseNegatives(TruePositives):
     needs: ClassVar = ("fn",)
 
 
-@_counting
+@_counting("0.5")
 @register
 class Precision(_Counts):
     """Of the samples predicted 1, the share that is 1."""
@@ -182,7 +195,7 @@ class Precision(_Counts):
         return self._shaped(ratio(state["tp"], state["tp"] + state[self.needs[1]]))
 
 
-@_counting
+@_counting("0.5")
 @register
 class Recall(Precision):
     """Of the samples that are 1, the share predicted 1."""
@@ -291,15 +304,17 @@ _AT = """
 
     Returns:
         `result`: a float32 Tensor of shape (); 0 where the value is not reached.
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.{name}(0.5)([0, 1, 1, 0], [0.2, 0.7, 0.4, 0.6]))
+        {result}
     """
 
-
-def _at(record: Any) -> Any:
-    record.__doc__ = (record.__doc__ or "").rstrip() + _AT
-    return record
+_at = partial(_completed, _AT)
 
 
-@_at
+@_at("1.0")
 @register
 class PrecisionAtRecall(_At):
     """The best precision at thresholds where the recall is at least a given value."""
@@ -318,7 +333,7 @@ class PrecisionAtRecall(_At):
         return _share(tp, tp + fn), _share(tp, tp + fp)
 
 
-@_at
+@_at("1.0")
 @register
 class RecallAtPrecision(PrecisionAtRecall):
     """The best recall at thresholds where the precision is at least a given value."""
@@ -327,7 +342,7 @@ class RecallAtPrecision(PrecisionAtRecall):
         return _share(tp, tp + fp), _share(tp, tp + fn)
 
 
-@_at
+@_at("1.0")
 @register
 class SensitivityAtSpecificity(PrecisionAtRecall):
     """The best sensitivity (recall of 1) at thresholds where the specificity (recall of 0) is at least a
@@ -338,7 +353,7 @@ class SensitivityAtSpecificity(PrecisionAtRecall):
         return _share(tn, tn + fp), _share(tp, tp + fn)
 
 
-@_at
+@_at("1.0")
 @register
 class SpecificityAtSensitivity(PrecisionAtRecall):
     """The best specificity (recall of 0) at thresholds where the sensitivity (recall of 1) is at least a
@@ -366,6 +381,11 @@ class FBetaScore(Metric):
     Returns:
         `result`: a float32 Tensor of shape (), or (classes,). Targets may be one-hot, or class numbers (N,)
         for predictions (N, classes).
+
+    Example:
+        >>> from saltus import nn
+        >>> round(float(nn.metrics.FBetaScore(beta=2.0)([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])), 4)
+        0.6944
     """
 
     average: str | None = "macro"

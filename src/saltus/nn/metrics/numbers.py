@@ -38,14 +38,26 @@ class _OfLoss(Averaged):
 
 @register(aliases=("mse",))
 class MeanSquaredError(_OfLoss):
-    """Mean of (t - y)^2."""
+    """Mean of (t - y)^2.
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.MeanSquaredError()([[1.0], [2.0]], [[1.0], [4.0]]))
+        2.0
+    """
 
     loss: ClassVar = r.MeanSquaredError
 
 
 @register(aliases=("rmse",))
 class RootMeanSquaredError(_OfLoss):
-    """Square root of the mean of (t - y)^2, in the unit of the target."""
+    """Square root of the mean of (t - y)^2, in the unit of the target.
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.RootMeanSquaredError()([[1.0], [2.0]], [[1.0], [4.0]]))
+        1.4142
+    """
 
     loss: ClassVar = r.MeanSquaredError
 
@@ -55,63 +67,117 @@ class RootMeanSquaredError(_OfLoss):
 
 @register(aliases=("mae",))
 class MeanAbsoluteError(_OfLoss):
-    """Mean of |t - y|, in the unit of the target."""
+    """Mean of |t - y|, in the unit of the target.
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.MeanAbsoluteError()([[1.0], [2.0]], [[1.0], [4.0]]))
+        1.0
+    """
 
     loss: ClassVar = r.MeanAbsoluteError
 
 
 @register(aliases=("mape",))
 class MeanAbsolutePercentageError(_OfLoss):
-    """Mean of 100 |t - y| / |t|."""
+    """Mean of 100 |t - y| / |t|.
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.MeanAbsolutePercentageError()([[1.0], [2.0]], [[1.0], [4.0]]))
+        50.0
+    """
 
     loss: ClassVar = r.MeanAbsolutePercentageError
 
 
 @register(aliases=("msle",))
 class MeanSquaredLogarithmicError(_OfLoss):
-    """Mean of (log(1 + t) - log(1 + y))^2."""
+    """Mean of (log(1 + t) - log(1 + y))^2.
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.MeanSquaredLogarithmicError()([[1.0], [2.0]], [[1.0], [4.0]]))
+        0.1305
+    """
 
     loss: ClassVar = r.MeanSquaredLogarithmicError
 
 
 @register(aliases=("log_cosh", "logcosh"))
 class LogCoshError(_OfLoss):
-    """Mean of log(cosh(t - y))."""
+    """Mean of log(cosh(t - y)).
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.LogCoshError()([[1.0], [2.0]], [[1.0], [4.0]]))
+        0.6625
+    """
 
     loss: ClassVar = r.LogCosh
 
 
 @register
 class Poisson(_OfLoss):
-    """Mean of y - t log(y)."""
+    """Mean of y - t log(y).
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.Poisson()([[1.0], [2.0]], [[1.0], [4.0]]))
+        1.1137
+    """
 
     loss: ClassVar = r.Poisson
 
 
 @register
 class Hinge(_OfLoss):
-    """Mean of max(1 - t y, 0)."""
+    """Mean of max(1 - t y, 0).
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.Hinge()([[-1.0], [1.0]], [[0.5], [0.5]]))
+        1.0
+    """
 
     loss: ClassVar = c.Hinge
 
 
 @register
 class SquaredHinge(_OfLoss):
-    """Mean of max(1 - t y, 0)^2."""
+    """Mean of max(1 - t y, 0)^2.
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.SquaredHinge()([[-1.0], [1.0]], [[0.5], [0.5]]))
+        1.25
+    """
 
     loss: ClassVar = c.SquaredHinge
 
 
 @register
 class CategoricalHinge(_OfLoss):
-    """Mean of max(largest wrong score - right score + 1, 0)."""
+    """Mean of max(largest wrong score - right score + 1, 0).
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.CategoricalHinge()([[0.0, 1.0]], [[0.25, 0.5]]))
+        0.75
+    """
 
     loss: ClassVar = c.CategoricalHinge
 
 
 @register(aliases=("kld",))
 class KLDivergence(_OfLoss):
-    """Mean of sum(t log(t / p))."""
+    """Mean of sum(t log(t / p)).
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.KLDivergence()([[0.5, 0.5]], [[0.25, 0.75]]))
+        0.1438
+    """
 
     loss: ClassVar = c.KLDivergence
 
@@ -122,6 +188,11 @@ class BinaryCrossentropy(_OfLoss):
 
     Args:
         from_logits, label_smoothing: as for the loss.
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.BinaryCrossentropy()([[1.0]], [[0.5]]))
+        0.6931
     """
 
     loss: ClassVar = c.BinaryCrossentropy
@@ -136,6 +207,11 @@ class CategoricalCrossentropy(_OfLoss):
 
     Args:
         from_logits, label_smoothing, axis: as for the loss.
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.CategoricalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]]))
+        0.6931
     """
 
     loss: ClassVar = c.CategoricalCrossentropy
@@ -151,6 +227,11 @@ class SparseCategoricalCrossentropy(_OfLoss):
 
     Args:
         from_logits, ignore_class, axis: as for the loss.
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.SparseCategoricalCrossentropy()([1], [[0.5, 0.5]]))
+        0.6931
     """
 
     loss: ClassVar = c.SparseCategoricalCrossentropy
@@ -166,6 +247,11 @@ class CosineSimilarity(Averaged):
 
     Args:
         axis: the axis of the vectors.
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.CosineSimilarity()([[1.0, 0.0]], [[3.0, 4.0]]))
+        0.6
     """
 
     _: KW_ONLY
@@ -177,7 +263,13 @@ class CosineSimilarity(Averaged):
 
 @register
 class Mean(Averaged):
-    """Mean of the predictions; the targets do not count."""
+    """Mean of the predictions; the targets do not count.
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.Mean()([[1.0], [2.0]], [[1.0], [4.0]]))
+        2.5
+    """
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return y_pred
@@ -185,7 +277,13 @@ class Mean(Averaged):
 
 @register
 class Sum(Mean):
-    """Sum of the predictions, of each sample the mean; the targets do not count."""
+    """Sum of the predictions, of each sample the mean; the targets do not count.
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.Sum()([[1.0], [2.0]], [[1.0], [4.0]]))
+        5.0
+    """
 
     def result(self, state: Any) -> Tensor:
         return state["total"].astype("float32")
@@ -203,6 +301,11 @@ class R2Score(Metric):
 
     Returns:
         `result`: a float32 Tensor of shape (), or (outputs,). An output whose targets are all equal gives 0.
+
+    Example:
+        >>> from saltus import nn
+        >>> float(nn.metrics.R2Score()([[1.0], [2.0]], [[1.0], [4.0]]))
+        -7.0
     """
 
     class_aggregation: str | None = "uniform_average"
