@@ -215,3 +215,17 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
         model().fit(X, Y, epochs=2, verbose=0, checkpoint=tmp_path, resume=True)
     with pytest.raises(ArgumentError, match="checkpoint="):
         model().fit(X, Y, resume=True, verbose=0)
+
+
+def test_a_training_that_stopped_early_does_not_go_on(tmp_path):
+    def fitted(epochs):
+        trained = model()
+        stopping = sl.train.EarlyStopping("loss", min_delta=1e9, patience=2, restore_best_weights=True)
+        run = trained.fit(X, Y, epochs=epochs, verbose=0, checkpoint=tmp_path, resume=True, callbacks=[stopping])
+        return trained, run
+
+    first, run = fitted(9)
+    second, again = fitted(9)
+    assert len(run) == len(again) == 3
+    assert weights(second)[-1] == weights(first)[-1]
+    assert (second.predict(X) == first.predict(X)).all()

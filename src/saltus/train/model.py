@@ -261,7 +261,7 @@ class Model:
         Args:
             x: inputs, samples along the first axis; a tuple or dict of arrays for several. They are used in
                 their own type and not copied.
-            y: targets; None when the loss needs none.
+            y: targets, one row a sample; an autoencoder takes x again.
             epochs: how often each sample is seen.
             batch_size: samples of an update; "full" for all of them. The last batch of an epoch may be
                 smaller.

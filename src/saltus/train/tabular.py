@@ -50,7 +50,7 @@ class TableOptions:
         weight_decay: see `sl.optim.Optimizer`.
         batch_size: rows of a batch; None chooses by the number of rows.
         epochs: at most; None chooses by the number of rows.
-        patience: epochs without a better validation loss after which the training ends.
+        patience: epochs without a better validation loss after which the training ends; None chooses by the number of epochs.
         balanced: every class counts the same in all, however rare.
         seed: of split, weights, order and dropout.
         callbacks: further ones.
@@ -74,7 +74,7 @@ class TableOptions:
     weight_decay: float | None = None
     batch_size: int | str | None = None
     epochs: int | None = None
-    patience: int = 10
+    patience: int | None = None
     balanced: bool = False
     seed: int = 0
     callbacks: Sequence[Callback] = ()
@@ -293,7 +293,7 @@ def fit_table(source: Any, target: str | None = None, options: TableOptions | No
     table = read_table(source)
     target = chosen_target(table, target)
     train, held, test = _parts(table, target, options)
-    encoder = options.encoder if options.encoder is not None else TableEncoder()
+    encoder = options.encoder if options.encoder is not None else TableEncoder(text_width=_text_width(train.frame.height))
     learnt = encoder.fit_transform(train, target, task=options.task, overrides=options.overrides)
     checked = None if held is None else encoder.transform(held, target=True)
     judged = None if test is None else encoder.transform(test, target=True)
@@ -346,6 +346,11 @@ def _parts(table: Table, target: str, options: TableOptions) -> tuple[Table, Tab
         rows, off = share_off(rows, options.validation, options.seed + 1)
         held = part(off)
     return part(rows), held, test
+
+
+def _text_width(rows: int) -> int:
+    """Features of a free text that so many rows can fill: more of them only learn the training rows by heart."""
+    return int(min(128, max(8, 2 ** round(np.log2(max(rows, 1) / 20)))))
 
 
 def _inputs(table: EncodedTable) -> Any:
@@ -411,7 +416,7 @@ def _train(model: Model, table: EncodedTable, checked: EncodedTable | None, opti
     size, epochs = _sizes(len(table), options)
     callbacks = list(options.callbacks)
     if checked is not None and len(checked):
-        callbacks.insert(0, EarlyStopping(patience=options.patience, restore_best_weights=True))
+        callbacks.insert(0, EarlyStopping(patience=options.patience or max(10, epochs // 10), restore_best_weights=True))
     return model.fit(
         _inputs(table),
         table.target,
