@@ -18,9 +18,7 @@ from saltus.ir.spec import Kind
 from saltus.optim import Optimizer, get
 from saltus.optim.record import REGISTRY
 
-NAMES = sorted(
-    name for name, cls in REGISTRY["optimizer"].items() if cls.__module__ == "saltus.optim.optimizers"
-)
+NAMES = sorted(name for name, cls in REGISTRY["optimizer"].items() if cls.__module__ == "saltus.optim.optimizers")
 numbers = st.floats(-10, 10).filter(lambda v: abs(v) > 1e-3)
 gradient_lists = st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=1, max_size=5)
 
@@ -86,9 +84,7 @@ def test_clipping_by_norm_keeps_the_direction(g, limit):
 def test_the_global_norm_is_one_over_all_parameters_and_zero_gradients_stay_zero():
     optimizer = sl.optim.SGD(1.0, global_clipnorm=1.0)
     params = {"a": sl.zeros(2), "b": sl.zeros(1)}
-    moved, _ = optimizer.update(
-        {"a": sl.asarray([3.0, 0.0]), "b": sl.asarray([4.0])}, optimizer.init(params), params, 0
-    )
+    moved, _ = optimizer.update({"a": sl.asarray([3.0, 0.0]), "b": sl.asarray([4.0])}, optimizer.init(params), params, 0)
     assert -moved["a"].numpy() == pytest.approx([0.6, 0.0])
     assert -moved["b"].numpy() == pytest.approx([0.8])
     still, _ = optimizer.update(tree.map(sl.zeros_like, params), optimizer.init(params), params, 0)
@@ -128,9 +124,7 @@ def test_the_moving_average_starts_at_the_first_parameters():
 def test_every_optimizer_finds_a_minimum_in_float32(name):
     optimizer = get({"class": name, "learning_rate": 50.0 if name == "Adadelta" else 0.1})
     target = sl.asarray([3.0, -1.0])
-    step = sl.jit(
-        lambda p, s, t: optimizer.update(sl.grad(lambda p: ((p["w"] - target) ** 2).sum())(p), s, p, t)
-    )
+    step = sl.jit(lambda p, s, t: optimizer.update(sl.grad(lambda p: ((p["w"] - target) ** 2).sum())(p), s, p, t))
     params = {"w": sl.asarray([0.0, 0.0])}
     state = optimizer.init(params)
     first = float(((params["w"] - target) ** 2).sum())
@@ -145,9 +139,7 @@ def test_every_optimizer_finds_a_minimum_in_float32(name):
 def test_the_update_of_a_parameter_is_a_chain_of_elementwise_operations(name):
     optimizer = get({"class": name})
     params = {"w": sl.zeros((4, 5))}
-    program = sl.jit(optimizer.update).lower(
-        {"w": sl.ones((4, 5))}, optimizer.init(params), params, sl.asarray(0)
-    )
+    program = sl.jit(optimizer.update).lower({"w": sl.ones((4, 5))}, optimizer.init(params), params, sl.asarray(0))
     large = [n for n in topological(program.outputs) if n.shape == (4, 5)]
     others = {n.op.name for n in large if n.op.kind not in (Kind.ELEMENTWISE, Kind.SOURCE)}
     assert others <= {"broadcast_to", "input", "const"}

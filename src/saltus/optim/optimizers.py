@@ -58,12 +58,9 @@ class Optimizer(Record):
     def __post_init__(self) -> None:
         super().__post_init__()
         rate = self.learning_rate
-        if not callable(rate) and (
-            isinstance(rate, (bool, str)) or not isinstance(rate, (int, float)) or not rate >= 0
-        ):
+        if not callable(rate) and (isinstance(rate, (bool, str)) or not isinstance(rate, (int, float)) or not rate >= 0):
             raise ArgumentError(
-                f"{type(self).__name__}: learning_rate is {rate!r}, expected a number from 0 on, a "
-                "schedule, or a function of the step"
+                f"{type(self).__name__}: learning_rate is {rate!r}, expected a number from 0 on, a schedule, or a function of the step"
             )
         clips = [n for n in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(self, n) is not None]
         if len(clips) > 1:
@@ -108,9 +105,7 @@ class Optimizer(Record):
             state["gathered"] = tree.map(zeros_like, params)
         return state
 
-    def update(
-        self, gradients: Tree, state: dict[str, Any], params: Tree, step: Any
-    ) -> tuple[Tree, dict[str, Any]]:
+    def update(self, gradients: Tree, state: dict[str, Any], params: Tree, step: Any) -> tuple[Tree, dict[str, Any]]:
         """One step.
 
         Args:
@@ -139,9 +134,7 @@ class Optimizer(Record):
         after["gathered"] = tree.map(lambda a: where(due, zeros_like(a), a), gathered)
         return tree.map(choose, new_params, params), after
 
-    def _apply(
-        self, gradients: Tree, state: dict[str, Any], params: Tree, count: Tensor
-    ) -> tuple[Tree, dict[str, Any]]:
+    def _apply(self, gradients: Tree, state: dict[str, Any], params: Tree, count: Tensor) -> tuple[Tree, dict[str, Any]]:
         rate = state["learning_rate"] if "learning_rate" in state else rate_at(self.learning_rate, count)
         updates, rule = self.transform().update(gradients, state["rule"], params, Moment(count, rate))
         new = tree.map(lambda p, u: p - u, params, updates)
@@ -149,9 +142,7 @@ class Optimizer(Record):
         if self.use_ema:
             # the first update puts the parameters in place of the average, which has seen nothing yet
             keep = where(count == 0, 0.0, full((), self.ema_momentum, dtype="float64"))
-            after["average"] = tree.map(
-                lambda a, p: p + keep.astype(p.dtype) * (a - p), state["average"], new
-            )
+            after["average"] = tree.map(lambda a, p: p + keep.astype(p.dtype) * (a - p), state["average"], new)
             if self.ema_overwrite_frequency:
                 due = (count + 1) % int(self.ema_overwrite_frequency) == 0
                 new = tree.map(lambda a, p: where(due, a, p), after["average"], new)
@@ -466,7 +457,5 @@ def register(cls: type) -> type:
         0.125
     """
     if not issubclass(cls, (Optimizer, Schedule)):
-        raise ArgumentError(
-            f"sl.optim.register takes classes derived from Optimizer or Schedule, {cls.__name__} is not one"
-        )
+        raise ArgumentError(f"sl.optim.register takes classes derived from Optimizer or Schedule, {cls.__name__} is not one")
     return record("optimizer" if issubclass(cls, Optimizer) else "schedule")(cls)  # type: ignore[no-any-return]

@@ -114,9 +114,7 @@ def from_config(config: dict[str, Any]) -> Any:
         name = config["class"]
         known = {k: v for table in REGISTRY.values() for k, v in table.items()}
         values = {
-            k: from_config(v) if isinstance(v, dict) else tuple(v) if isinstance(v, list) else v
-            for k, v in config.items()
-            if k != "class"
+            k: from_config(v) if isinstance(v, dict) else tuple(v) if isinstance(v, list) else v for k, v in config.items() if k != "class"
         }
         return known[name](**values)
     except (KeyError, TypeError, AttributeError) as error:
@@ -143,9 +141,7 @@ def _translated(cls: type, args: dict[str, Any]) -> dict[str, Any]:
                     fix=f"did you mean {' or '.join(close)}?" if close else f"it takes {', '.join(known)}",
                 )
             if name in made:
-                raise ArgumentError(
-                    f"{cls.__name__}: {name} is given twice, as {given!r} too", fix="give it once"
-                )
+                raise ArgumentError(f"{cls.__name__}: {name} is given twice, as {given!r} too", fix="give it once")
             made[name] = part
     return made
 

@@ -173,10 +173,7 @@ class PolynomialDecay(Schedule):
             share = t / (maximum(ceil(t / self.decay_steps), 1.0) * self.decay_steps)
         else:
             share = minimum(t / self.decay_steps, 1.0)
-        return (
-            pow(1.0 - share, self.power) * (self.initial_learning_rate - self.end_learning_rate)
-            + self.end_learning_rate
-        )
+        return pow(1.0 - share, self.power) * (self.initial_learning_rate - self.end_learning_rate) + self.end_learning_rate
 
 
 @record("schedule")
@@ -199,9 +196,7 @@ class PiecewiseConstantDecay(Schedule):
     def __post_init__(self) -> None:
         object.__setattr__(self, "boundaries", tuple(self.boundaries))
         object.__setattr__(self, "values", tuple(self.values))
-        if len(self.values) != len(self.boundaries) + 1 or list(self.boundaries) != sorted(
-            set(self.boundaries)
-        ):
+        if len(self.values) != len(self.boundaries) + 1 or list(self.boundaries) != sorted(set(self.boundaries)):
             raise ArgumentError(
                 f"PiecewiseConstantDecay: {len(self.boundaries)} boundaries and {len(self.values)} values",
                 fix="give growing boundaries, and one value more than there are boundaries",
@@ -236,9 +231,7 @@ class InverseTimeDecay(Schedule):
 
     def rate(self, t: Tensor) -> Tensor:
         turns = t / self.decay_steps
-        return self.initial_learning_rate / (
-            (floor(turns) if self.staircase else turns) * self.decay_rate + 1.0
-        )
+        return self.initial_learning_rate / ((floor(turns) if self.staircase else turns) * self.decay_rate + 1.0)
 
 
 @record("schedule")
@@ -423,19 +416,13 @@ class OneCycleLR(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.anneal_strategy not in ("cos", "linear"):
-            raise unknown_name(
-                f"{type(self).__name__}: anneal_strategy", self.anneal_strategy, ("cos", "linear")
-            )
+            raise unknown_name(f"{type(self).__name__}: anneal_strategy", self.anneal_strategy, ("cos", "linear"))
 
     def rate(self, t: Tensor) -> Tensor:
         first = self.max_lr / self.div_factor
         last = first / self.final_div_factor
         rise = self.pct_start * self.total_steps - 1
-        ends = (
-            [rise, 2 * self.pct_start * self.total_steps - 2, self.total_steps - 1]
-            if self.three_phase
-            else [rise, self.total_steps - 1]
-        )
+        ends = [rise, 2 * self.pct_start * self.total_steps - 2, self.total_steps - 1] if self.three_phase else [rise, self.total_steps - 1]
         heights = [first, self.max_lr, first, last] if self.three_phase else [first, self.max_lr, last]
         rate = t
         for k in reversed(range(len(ends))):
@@ -477,9 +464,7 @@ class CyclicLR(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.mode not in ("triangular", "triangular2", "exp_range"):
-            raise unknown_name(
-                f"{type(self).__name__}: mode", self.mode, ("triangular", "triangular2", "exp_range")
-            )
+            raise unknown_name(f"{type(self).__name__}: mode", self.mode, ("triangular", "triangular2", "exp_range"))
 
     def rate(self, t: Tensor) -> Tensor:
         length = self.step_size_up + (self.step_size_down or self.step_size_up)
@@ -545,11 +530,7 @@ def rate_at(rate: float | Schedule | Callable[[Any], Any], step: Any) -> Tensor:
     if isinstance(rate, Schedule):
         return rate(step)
     value = rate(step) if callable(rate) else rate
-    return (
-        full((), value, dtype="float64")
-        if isinstance(value, (int, float))
-        else as_tensor(value).astype("float64")
-    )
+    return full((), value, dtype="float64") if isinstance(value, (int, float)) else as_tensor(value).astype("float64")
 
 
 __all__ = [

@@ -158,10 +158,7 @@ def add_decayed_weights(decay: float, leave_out: tuple[str, ...] = ()) -> Transf
     def add(updates: Tree, params: Tree, moment: Moment) -> Tree:
         pairs = zip(tree.paths(params), tree.leaves(updates), strict=True)
         factor = moment.rate * decay
-        made = [
-            u if any(t in tree.format_path(path) for t in leave_out) else u + _times(factor, p)
-            for (path, p), u in pairs
-        ]
+        made = [u if any(t in tree.format_path(path) for t in leave_out) else u + _times(factor, p) for (path, p), u in pairs]
         return tree.unflatten(params, made)
 
     return _stateless(add)
@@ -184,9 +181,7 @@ def trace(momentum: float, *, nesterov: bool = False) -> Transform:
 
     def update(updates: Tree, state: Tree, params: Tree, moment: Moment) -> tuple[Tree, Tree]:
         velocity = tree.map(lambda v, u: v * momentum + u, state, updates)
-        return (
-            tree.map(lambda v, u: v * momentum + u, velocity, updates) if nesterov else velocity
-        ), velocity
+        return (tree.map(lambda v, u: v * momentum + u, velocity, updates) if nesterov else velocity), velocity
 
     return Transform(_zeros, update)
 
@@ -257,9 +252,7 @@ def scale_by_nadam(beta_1: float, beta_2: float, epsilon: float, *, decay: float
         correction = 1.0 / _corrected(beta_2, moment)
 
         def one(u: Tensor, m: Tensor, s: Tensor) -> Tensor:
-            return _times(moment.rate, _times(ahead, m) + _times(own, u)) / (
-                sqrt(_times(correction, s)) + epsilon
-            )
+            return _times(moment.rate, _times(ahead, m) + _times(own, u)) / (sqrt(_times(correction, s)) + epsilon)
 
         return tree.map(one, updates, mean, square), {"mean": mean, "square": square, "product": product}
 
@@ -306,9 +299,7 @@ def scale_by_adadelta(rho: float, epsilon: float) -> Transform:
 
     def update(updates: Tree, state: Tree, params: Tree, moment: Moment) -> tuple[Tree, Tree]:
         square = _toward(state["square"], tree.map(lambda u: u * u, updates), rho)
-        made = tree.map(
-            lambda u, s, d: u * sqrt(d + epsilon) * rsqrt(s + epsilon), updates, square, state["change"]
-        )
+        made = tree.map(lambda u, s, d: u * sqrt(d + epsilon) * rsqrt(s + epsilon), updates, square, state["change"])
         change = _toward(state["change"], tree.map(lambda d: d * d, made), rho)
         return made, {"square": square, "change": change}
 
