@@ -1,5 +1,8 @@
 """Networks are configuration, parameters are plain trees: making, running, describing, sharing, freezing, and own layers."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -105,6 +108,23 @@ def test_a_description_lists_parameters_and_layers():
     assert found.trainable()["dense_1"] == {"kernel": False, "bias": False}
     params, _ = nn.init(network, nn.Spec((1, 4)), key=KEY)
     assert paths(found.trainable()) == paths(params)
+
+
+def test_a_description_prints_as_a_table():
+    network = nn.Sequential(
+        [nn.Dense(8), nn.Residual([nn.Dense(8, trainable=False)]), nn.Parallel([nn.Dense(1), nn.Dense(2)], merge="none")]
+    )
+    lines = str(nn.describe(network, nn.Spec((1, 4)))).splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "layer", "dense", "residual/layers/dense", "parallel/branch_0", "parallel/branch_1", "139",
+    ]  # fmt: skip
+    assert lines[2].split()[1:] == ["Dense", "(N,", "8)", "72"]
+    assert lines[-1] == "139 parameters, 67 trainable"
+
+
+def test_importing_saltus_leaves_networks_for_later():
+    code = "import sys, saltus; assert 'saltus.nn' not in sys.modules; saltus.nn.Dense(1); assert 'saltus.nn' in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_frozen_container_freezes_everything_inside():

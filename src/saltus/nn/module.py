@@ -60,6 +60,14 @@ class Description:
         state: path -> Spec of every moving average and the like.
         layers: every call of a layer, in the order of calls ending.
         output: tree of Specs.
+
+    Example:
+        >>> from saltus import nn
+        >>> print(nn.describe(nn.Sequential([nn.Dense(8), nn.Dense(1)]), nn.Spec((1, 4))))
+        layer           output  parameters
+        dense    Dense  (N, 8)          40
+        dense_1  Dense  (N, 1)           9
+        49 parameters, 49 trainable
     """
 
     parameters: tuple[Parameter, ...]
@@ -83,6 +91,24 @@ class Description:
     def count(self) -> int:
         """Elements of all parameters."""
         return sum(p.count for p in self.parameters)
+
+    def __str__(self) -> str:
+        """A table: each layer that holds no other one, with its output's shape (N for the batch) and its number of parameters."""
+        around = {u.path.rpartition("/")[0] for u in self.layers if u.path}
+        rows = [("layer", "", "output", "parameters")]
+        rows += [
+            (u.path or "network", type(u.layer).__name__, _shapes(u.output), f"{u.count:,}")
+            for u in self.layers
+            if u.path not in around or u.count
+        ]
+        widths = [max(len(r[i]) for r in rows) for i in range(4)]
+        lines = ["  ".join((*(c.ljust(w) for c, w in zip(r[:3], widths, strict=False)), r[3].rjust(widths[3]))) for r in rows]
+        frozen = sum(p.count for p in self.parameters if not p.trainable)
+        return "\n".join([*lines, f"{self.count:,} parameters, {self.count - frozen:,} trainable"])
+
+
+def _shapes(values: Any) -> str:
+    return ", ".join(f"({', '.join(['N', *map(str, s.shape[1:])])})" for s in tree.leaves(values))
 
 
 def nested(flat: Mapping[Path, Any]) -> Any:
