@@ -38,13 +38,17 @@ def say(text: str) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure saltus beside PyTorch, torch.compile, JAX and NumPy.")
+    parser = argparse.ArgumentParser(
+        description="Measure saltus beside PyTorch, torch.compile, JAX and NumPy."
+    )
     parser.add_argument("--peers", default=sys.executable, help="interpreter that has torch and jax")
     parser.add_argument("--workloads", default="all", help="some of " + ",".join(WORKLOADS))
     parser.add_argument("--systems", default="all", help="some of " + ",".join(SYSTEMS))
     parser.add_argument("--quick", action="store_true", help="three rounds at most: a rough picture")
     parser.add_argument("--output", type=Path, default=HERE / "results.json", help="file of the results")
-    parser.add_argument("--readme", type=Path, default=HERE.parent / "README.md", help="file whose tables are replaced")
+    parser.add_argument(
+        "--readme", type=Path, default=HERE.parent / "README.md", help="file whose tables are replaced"
+    )
     return parser.parse_args()
 
 
@@ -62,7 +66,9 @@ def main() -> int:
     for name in workloads:
         say(f"{name}: {WORKLOADS[name].title}")
         with cache_folder() as cache:
-            outcome = measure(WORKLOADS[name], Setting(interpreters, frozenset(systems), chosen.quick, cache, say))
+            outcome = measure(
+                WORKLOADS[name], Setting(interpreters, frozenset(systems), chosen.quick, cache, say)
+            )
         now["measured"][name] = {
             "at": datetime.now(UTC).isoformat(timespec="minutes"),
             "load": load,
@@ -74,7 +80,9 @@ def main() -> int:
         if name == "import":
             now["installed_bytes"] = installed({"saltus", "torch", "jax"} & set(systems), interpreters)
         done.append(name)
-        report.save(chosen.output, report.merged(earlier, now))  # after each: an interrupted run keeps what it has
+        report.save(
+            chosen.output, report.merged(earlier, now)
+        )  # after each: an interrupted run keeps what it has
     print(report.report(now, done))
     if not chosen.quick and set(systems) == set(SYSTEMS):
         results = report.load(chosen.output)
@@ -88,7 +96,9 @@ def main() -> int:
 def installed(systems: set[str], interpreters: dict[str, str]) -> dict[str, int | None]:
     """Bytes on disk of each system with all it requires."""
     found = ((name, SYSTEMS[name]) for name in sorted(systems))
-    return {name: machine.installed_bytes(interpreters[known.environment], known.module) for name, known in found}
+    return {
+        name: machine.installed_bytes(interpreters[known.environment], known.module) for name, known in found
+    }
 
 
 if __name__ == "__main__":

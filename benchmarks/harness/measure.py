@@ -214,7 +214,9 @@ def run_command(arguments: list[str], variables: dict[str, str]) -> float:
 
 
 @contextmanager
-def started(workload: Workload, entrant: Entrant, setting: Setting, outcome: Outcome, cache: Path) -> Iterator[WorkerProcess]:
+def started(
+    workload: Workload, entrant: Entrant, setting: Setting, outcome: Outcome, cache: Path
+) -> Iterator[WorkerProcess]:
     """A worker for one round."""
     time.sleep(SETTLE_SECONDS)
     worker = start(workload, entrant, setting, cache)

@@ -56,7 +56,9 @@ class WorkerProcess:
         seconds: patience for one answer.
     """
 
-    def __init__(self, python: str, arguments: tuple[str, ...], threads: int, cache: Path, seconds: float = 600) -> None:
+    def __init__(
+        self, python: str, arguments: tuple[str, ...], threads: int, cache: Path, seconds: float = 600
+    ) -> None:
         self.seconds = seconds
         self.said = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the worker)
         self.process = subprocess.Popen(

@@ -45,7 +45,8 @@ def merged(earlier: dict, now: dict) -> dict:
         "installed_bytes": earlier["installed_bytes"] | now["installed_bytes"],
         "results": [row for row in earlier["results"] if row["workload"] in kept] + now["results"],
         "missing": [entry for entry in earlier["missing"] if entry["workload"] in kept] + now["missing"],
-        "disagreements": [t for t in earlier["disagreements"] if t.split(": ")[0] in kept] + now["disagreements"],
+        "disagreements": [t for t in earlier["disagreements"] if t.split(": ")[0] in kept]
+        + now["disagreements"],
     }
 
 
@@ -146,7 +147,8 @@ def report(results: dict, names: Iterable[str]) -> str:
     about = ", ".join(f"{SYSTEMS[name].label} {version}" for name, version in versions.items())
     cores = f"{machine['cores_used']} of {machine['cores']} cores"
     parts = [
-        f"{machine['processor']} ({machine['vectors']}), {cores}, {machine['system']}, Python {machine['python']}; {about}.",
+        f"{machine['processor']} ({machine['vectors']}), {cores}, {machine['system']}; "
+        f"Python {machine['python']}, {about}.",
         "Each system in a process of its own, in turns with the others, from the same weights to the same "
         "losses; medians, for each system of its fastest mode.",
     ]
@@ -159,7 +161,9 @@ def report(results: dict, names: Iterable[str]) -> str:
         if name == "import" and (text := installed_table(results["installed_bytes"])):
             parts.append(text)
     if results["missing"]:
-        entries = (f"- {m['workload']}: {m['system']} ({m['mode']}): {m['reason']}" for m in results["missing"])
+        entries = (
+            f"- {m['workload']}: {m['system']} ({m['mode']}): {m['reason']}" for m in results["missing"]
+        )
         parts.append("Not measured:\n\n" + "\n".join(entries))
     if results["disagreements"]:
         parts.append("RESULTS DIFFER:\n\n" + "\n".join(f"- {text}" for text in results["disagreements"]))

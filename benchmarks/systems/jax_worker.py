@@ -39,7 +39,9 @@ def adam_update(settings: Adam, state, gradients):
     second = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, second, gradients)
     time = steps.astype(jnp.float32)
     rate, root = settings.learning_rate / (1 - b1**time), jnp.sqrt(1 - b2**time)
-    weights = jax.tree.map(lambda w, m, v: w - rate * m / (jnp.sqrt(v) / root + settings.epsilon), weights, first, second)
+    weights = jax.tree.map(
+        lambda w, m, v: w - rate * m / (jnp.sqrt(v) / root + settings.epsilon), weights, first, second
+    )
     return weights, first, second, steps
 
 

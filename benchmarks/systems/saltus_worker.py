@@ -99,7 +99,9 @@ def model(weights: Weights, adam: Adam, x: np.ndarray) -> sl.Model:
     made.build(x)
     built = made.snapshot()
     named = zip(built["params"], weights, strict=True)
-    made.restore(built | {"params": {name: {"kernel": kernel, "bias": bias} for name, (kernel, bias) in named}})
+    made.restore(
+        built | {"params": {name: {"kernel": kernel, "bias": bias} for name, (kernel, bias) in named}}
+    )
     return made
 
 
@@ -118,7 +120,7 @@ def training_on_batches(work: Training) -> Prepared:
 
 
 def training_by_fit(work: Training) -> Prepared:
-    """`fit` on the batches in their order; the value after each pass is the last batch's loss before its update."""
+    """`fit` on the batches in their order."""
     xs, ys = work.data()
     x, y = xs.reshape(-1, work.sizes[0]), ys.reshape(-1)
     net = model(work.weights(), work.adam, x)
@@ -127,7 +129,7 @@ def training_by_fit(work: Training) -> Prepared:
         net.fit(x, y, epochs=n // work.batches, batch_size=work.batch, shuffle=False, verbose=0)
 
     def check() -> list[tuple[int, float]]:
-        """The loss of the step after each pass: that of the first batch with the weights the pass ended with."""
+        """The loss of the step after a pass: that of the first batch with the weights the pass ended with."""
         fresh, found = model(work.weights(), work.adam, x), []
         for done in (1, 2):
             fresh.fit(x, y, batch_size=work.batch, shuffle=False, verbose=0)

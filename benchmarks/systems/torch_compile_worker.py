@@ -20,7 +20,9 @@ def compiled(mode: str) -> Callable:
     return partial(torch.compile, mode="max-autotune" if "max-autotune" in mode else None)
 
 
-def make_step(weights: Weights, adam: Adam, mode: str) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+def make_step(
+    weights: Weights, adam: Adam, mode: str
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
     """A training step around a compiled loss; "optimizer compiled" compiles the update too."""
     net = network(weights)
     updates = optimizer(net.parameters(), adam, **adam_options(mode))

@@ -29,7 +29,9 @@ def network(weights: Weights) -> torch.nn.Sequential:
 
 def optimizer(parameters, settings: Adam, **options: bool) -> torch.optim.Adam:
     betas = (settings.beta_1, settings.beta_2)
-    return torch.optim.Adam(parameters, lr=settings.learning_rate, betas=betas, eps=settings.epsilon, **options)
+    return torch.optim.Adam(
+        parameters, lr=settings.learning_rate, betas=betas, eps=settings.epsilon, **options
+    )
 
 
 def adam_options(mode: str) -> dict[str, bool]:
@@ -37,7 +39,9 @@ def adam_options(mode: str) -> dict[str, bool]:
     return {"foreach": True} if "foreach" in mode or "optimizer compiled" in mode else {"fused": True}
 
 
-def make_step(weights: Weights, adam: Adam, mode: str) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+def make_step(
+    weights: Weights, adam: Adam, mode: str
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
     """The usual training step as a function of a batch; it returns the loss."""
     net = network(weights)
     updates = optimizer(net.parameters(), adam, **adam_options(mode))

@@ -23,7 +23,10 @@ Weights = list[tuple[np.ndarray, np.ndarray]]  # one (kernel (inputs, outputs), 
 def he_weights(sizes: tuple[int, ...]) -> Weights:
     """Normal kernels with variance 2 / inputs and zero biases, for dense layers of these sizes."""
     generator = np.random.default_rng(SEED)
-    return [((generator.standard_normal((i, o)) * sqrt(2 / i)).astype(FLOAT), np.zeros(o, FLOAT)) for i, o in pairwise(sizes)]
+    return [
+        ((generator.standard_normal((i, o)) * sqrt(2 / i)).astype(FLOAT), np.zeros(o, FLOAT))
+        for i, o in pairwise(sizes)
+    ]
 
 
 def clusters(samples: int, features: int, classes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,10 @@ from workloads.base import Case, Prediction, Workload
 WORKLOAD = Workload(
     name="predict_one",
     title="Prediction of one row through either MLP, NumPy in and out, inside Python",
-    groups=tuple((Case(f"predict_one, {name}", Prediction(sizes)),) for name, sizes in (("mlp", mlp.SIZES), ("tiny", tiny.SIZES))),
+    groups=tuple(
+        (Case(f"predict_one, {name}", Prediction(sizes)),)
+        for name, sizes in (("mlp", mlp.SIZES), ("tiny", tiny.SIZES))
+    ),
     goal="under 30 microseconds",
     unit="row",
 )

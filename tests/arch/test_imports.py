@@ -22,7 +22,9 @@ def loaded_by(statement: str) -> set[str]:
     """Top-level modules that a fresh interpreter holds after running `statement`."""
     code = f"import sys; {statement}; print(' '.join({{name.partition('.')[0] for name in sys.modules}}))"
     variables = os.environ | {"PYTHONPATH": str(SOURCE.parent)}
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=variables)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=variables
+    )
     return set(result.stdout.split())
 
 
