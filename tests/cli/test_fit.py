@@ -87,7 +87,7 @@ def test_options_reach_the_training(saltus, flowers, kept):
     history = History.load("run/history.jsonl").records
     assert [r["learning_rate"] for r in history] == [0.01, 0.01]
     model = sl.load("run/model.saltus")
-    assert [p.shape[1] for p in weights("run") if p.ndim == 2][-3:] == [8, 4, 3]
+    assert {(8, 4), (4, 3)} <= {array.shape for array in weights("run")}
     assert type(model.optimizer).__name__ == "SGD"
     assert model.seed == 5
 
@@ -96,7 +96,7 @@ def test_no_hidden_layers_and_one_step_an_epoch_are_possible(saltus, flowers):
     assert saltus("fit", "flowers.csv", "-t", "kind", "--hidden", 0, "--batch-size", "full", "--epochs", 2, "--out", "run") == 0
     model = sl.load("run/model.saltus")
     assert model.state()["step"].item() == 2
-    assert [p.shape[1] for p in weights("run") if p.ndim == 2][-1] == 3
+    assert len(weights("run")) == 3  # the categories' vectors, and one layer's weights and biases
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_one_others(saltus, flowers):

@@ -34,12 +34,12 @@ def new_folder(name: str, asked: str | None) -> Path:
         stem, k = folder.name, 2
         while folder.exists():
             folder, k = folder.with_name(f"{stem}-{k}"), k + 1
-    elif folder.exists() and any(folder.iterdir()):
+    elif folder.is_dir() and any(folder.iterdir()):
         raise StorageError(f"the folder {folder} is not empty", fix="name another one, or resume it: --resume " + str(folder))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"cannot make the folder {folder}: {error.strerror}") from error
+        raise StorageError(f"cannot make the folder {folder}: {error.strerror}", fix="choose another place with --out") from error
     return folder
 
 

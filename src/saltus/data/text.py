@@ -86,7 +86,7 @@ def hashed_counts(texts: pl.Series, width: int, *, grams: bool) -> np.ndarray:
     """Texts as `width` numbers each (feature hashing with signs, Weinberger et al. 2009).
 
     Every word (or letter group) adds +1 or -1 to the one place its hash names; the counts are damped by a
-    logarithm and each row is scaled to a root mean square of one.
+    logarithm and each row is scaled to length one: a text weighs as much as one other column does, and no more.
 
     Args:
         texts: Polars String series (N,); a missing text gives zeros.
@@ -113,6 +113,6 @@ def hashed_counts(texts: pl.Series, width: int, *, grams: bool) -> np.ndarray:
         cells = np.bincount((rows[low:high] - first) * width + place[low:high], sign[low:high], minlength=size * width)
         counts = cells.reshape(size, width)
         counts = np.sign(counts) * np.log1p(np.abs(counts))
-        length = np.sqrt(np.mean(counts**2, axis=1, keepdims=True))
+        length = np.sqrt(np.sum(counts**2, axis=1, keepdims=True))
         table[first : first + size] = counts / np.where(length > 0, length, 1.0)
     return table
