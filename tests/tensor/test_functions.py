@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import saltus as sl
-from saltus.base.errors import ArgumentError, DTypeError, ShapeError
+from saltus.base.errors import ArgumentError, AxisError, DTypeError, ShapeError
 
 # name -> (NumPy's function, lowest operand, highest operand)
 ONE = {
@@ -116,7 +116,7 @@ class TestRefusals:
 
     def test_axes_that_do_not_exist(self):
         for wrong in (lambda: sl.sum(sl.ones(3), axis=1), lambda: sl.softmax(sl.ones(3), axis=-2), lambda: sl.flip(sl.ones(3), axis=5)):
-            with pytest.raises(ShapeError, match="does not exist; there are 1 axes"):
+            with pytest.raises(AxisError, match="does not exist; there are 1 axes"):
                 wrong()
 
     def test_an_operator_with_something_foreign_is_a_type_error(self):

@@ -2,6 +2,7 @@
 
     SaltusError
     ├── ShapeError(ValueError)      shapes do not fit
+    │   └── AxisError(IndexError)   an axis does not exist
     ├── DTypeError(TypeError)       element types do not fit
     ├── ArgumentError(ValueError)   an argument has a value that cannot be used
     ├── IndexingError(IndexError)   an index lies outside its axis, or is none
@@ -46,6 +47,10 @@ class SaltusError(Exception):
 
 class ShapeError(SaltusError, ValueError):
     """Shapes do not fit together."""
+
+
+class AxisError(ShapeError, IndexError):
+    """An axis does not exist."""
 
 
 class DTypeError(SaltusError, TypeError):

@@ -24,13 +24,13 @@ def _math(name: str) -> Any:
     return lambda b, *x: b.math(name, *x)
 
 
-def _unary(name: str, numpy_name: str, doc: str, slope: Any, kinds: str = "fc", **more: Any) -> Op:
-    """A function of one number, by its NumPy name and its derivative slope(out, a)."""
+def _unary(name: str, numpy_name: str, doc: str, slope: Any, kinds: str = "fc", evaluate: Any = None, **more: Any) -> Op:
+    """A function of one number, by its NumPy name (or its own `evaluate`) and its derivative slope(out, a)."""
     return elementwise(
         name,
         1,
         doc,
-        lambda xp, a: getattr(xp, numpy_name)(a),
+        evaluate or (lambda xp, a: getattr(xp, numpy_name)(a)),
         _math(name),
         lambda g, o, a: (g * conj(slope(o, a)),),
         kinds=kinds,
@@ -63,23 +63,17 @@ def _expm1_eval(xp: Any, a: Any) -> Any:
     return xp.where(a.imag == 0, xp.expm1(a.real) + a.imag * 1j, out).astype(a.dtype)
 
 
-expm1 = elementwise(
+expm1 = _unary(
     "expm1",
-    1,
+    "expm1",
     "e^a - 1, exact near 0",
-    _expm1_eval,
-    _math("expm1"),
-    lambda g, o, a: (g * conj(o + 1),),
-    kinds="fc",
+    lambda o, a: o + 1,
+    evaluate=_expm1_eval,
     flops=10,
     laws=(lambda o, a: (o + 1, exp(a)),),
 )
-exp2 = _unary(
-    "exp2", "exp2", "2^a", lambda o, a: o * LN2, "f", flops=8, laws=(lambda o, a: (o, exp(a * LN2)),)
-)
-log: Op = _unary(
-    "log", "log", "natural logarithm", lambda o, a: 1 / a, low=0.1, flops=10, laws=(lambda o, a: (exp(o), a),)
-)
+exp2 = _unary("exp2", "exp2", "2^a", lambda o, a: o * LN2, "f", flops=8, laws=(lambda o, a: (o, exp(a * LN2)),))
+log: Op = _unary("log", "log", "natural logarithm", lambda o, a: 1 / a, low=0.1, flops=10, laws=(lambda o, a: (exp(o), a),))
 log1p = _unary(
     "log1p",
     "log1p",
@@ -149,9 +143,7 @@ sin: Op = _unary(
     flops=12,
     laws=(lambda o, a: (o * o + cos(a) * cos(a), _one(a)),),
 )
-cos: Op = _unary(
-    "cos", "cos", "cosine", lambda o, a: -sin(a), flops=12, laws=(lambda o, a: (o, sin(a + math.pi / 2)),)
-)
+cos: Op = _unary("cos", "cos", "cosine", lambda o, a: -sin(a), flops=12, laws=(lambda o, a: (o, sin(a + math.pi / 2)),))
 tan = _unary(
     "tan",
     "tan",
@@ -182,9 +174,7 @@ acos = _unary(
     flops=16,
     laws=(lambda o, a: (cos(o), a),),
 )
-atan = _unary(
-    "atan", "arctan", "arc tangent", lambda o, a: 1 / (a * a + 1), flops=16, laws=(lambda o, a: (tan(o), a),)
-)
+atan = _unary("atan", "arctan", "arc tangent", lambda o, a: 1 / (a * a + 1), flops=16, laws=(lambda o, a: (tan(o), a),))
 
 
 def _atan2_vjp(g: Node, o: Node, a: Node, b: Node) -> tuple[Node, Node]:
@@ -221,11 +211,25 @@ cosh: Op = _unary(
     flops=12,
     laws=(lambda o, a: (o + o, exp(a) + exp(-a)),),
 )
+
+
+def _tanh_eval(xp: Any, a: Any) -> Any:
+    """The C library gives the 0 beside a limit of 1 the sign of sin(2 imag); the standard wants that of imag."""
+    out = xp.tanh(a)
+    if a.dtype.kind != "c":
+        return out
+    one = xp.asarray(1, a.dtype)
+    limit = xp.where(a.imag < 0, xp.conj(one), one)
+    far = xp.isinf(a.real) & xp.isfinite(a.imag)
+    return xp.where(far, xp.where(a.real > 0, limit, -xp.conj(limit)), out)
+
+
 tanh = _unary(
     "tanh",
     "tanh",
     "hyperbolic tangent",
     lambda o, a: 1 - o * o,
+    evaluate=_tanh_eval,
     flops=12,
     laws=(lambda o, a: (o * cosh(a), sinh(a)),),
 )
@@ -446,9 +450,7 @@ logaddexp = elementwise(
 
 def _not_half(*dtypes: DType) -> DType:
     if dtypes[0] in (dt.float16, dt.bfloat16):
-        raise DTypeError(
-            f"nextafter takes float32 or float64, got {dtypes[0].name}", fix="x.astype('float32')"
-        )
+        raise DTypeError(f"nextafter takes float32 or float64, got {dtypes[0].name}", fix="x.astype('float32')")
     return same_dtype(*dtypes)
 
 

@@ -228,7 +228,7 @@ def expand_dims(x: Any, /, axis: int | Sequence[int] = 0) -> Tensor:
         axis: where the new axes stand in the result.
 
     Raises:
-        IndexingError: no such place.
+        AxisError: no such place.
 
     Example:
         >>> import saltus as sl

@@ -9,7 +9,7 @@ import numpy as np
 
 from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
-from saltus.base.errors import ArgumentError, DTypeError, ShapeError
+from saltus.base.errors import ArgumentError, AxisError, DTypeError, ShapeError
 from saltus.ir.node import Node, broadcast, scalar
 from saltus.ir.spec import Shape
 from saltus.ops.arithmetic import convert
@@ -177,7 +177,7 @@ def one_axis(name: str, axis: int, rank: int) -> int:
     """One axis counted from 0; negative ones count from the end."""
     number = axis.__index__()
     if not -rank <= number < rank:
-        raise ShapeError(
+        raise AxisError(
             f"{name}: axis {axis} does not exist; there are {rank} axes", site=here(),
             fix=f"use {-rank} to {rank - 1}" if rank else "a scalar has no axes",
         )  # fmt: skip

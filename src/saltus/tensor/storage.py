@@ -52,6 +52,9 @@ def leaf(array: Array, dtype: Any) -> Node:
     return node
 
 
+_FREE = ("const", "iota", "broadcast_to", "reshape")  # made again where they are used, at no cost
+
+
 def compute(roots: Sequence[Node]) -> list[Array]:
     """Values of nodes, stored for as long as the nodes live.
 
@@ -63,7 +66,8 @@ def compute(roots: Sequence[Node]) -> list[Array]:
     wanted = [r for r in roots if r not in storage]
     if wanted:
         order = topological(wanted, stop=storage.__contains__)
-        wanted += [n for n in order[:-1] if n in named and n not in storage and n not in roots]
+        asked = set(wanted)
+        wanted += [n for n in order if n in named and n not in asked and n not in storage and n.op.name not in _FREE]
         targets = inline(wanted, storage.__contains__)
         for node, array in zip(wanted, _run(targets), strict=True):
             storage.put(node, array)
