@@ -81,6 +81,7 @@ def test_values_of_dropped_tensors_are_dropped():
 class TestCompiling:
     @pytest.fixture(autouse=True)
     def eager_compiler(self, monkeypatch):
+        monkeypatch.setenv("SALTUS_BACKEND", "native")
         monkeypatch.setattr(storage, "_COMPILE_AT", 0)
         monkeypatch.setattr(storage, "_structures", type(storage._structures)())
         self.compiled = []
