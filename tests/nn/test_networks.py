@@ -1,7 +1,9 @@
 """Networks are configuration, parameters are plain trees: making, running, describing, sharing, freezing, and own layers."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,7 +126,7 @@ def test_a_description_prints_as_a_table():
 
 def test_importing_saltus_leaves_networks_for_later():
     code = "import sys, saltus; assert 'saltus.nn' not in sys.modules; saltus.nn.Dense(1); assert 'saltus.nn' in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(Path(sl.__file__).parents[1])})
 
 
 def test_a_frozen_container_freezes_everything_inside():

@@ -292,6 +292,10 @@ class Scope:
                 fix="e.g. nn.Dense(8)",
             )
         given = name or layer.name
+        if given and (not isinstance(given, str) or "/" in given):
+            raise ArgumentError(
+                f"a layer's name must be text without '/', got {given!r}", fix="'/' joins the names of layers inside layers"
+            )
         base = word = given or snake(type(layer).__name__)
         if given and given in self._names:
             raise ArgumentError(
