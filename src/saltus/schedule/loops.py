@@ -28,6 +28,7 @@ from saltus.schedule.view import Map, View, identity, strides_over, through
 
 CHUNK_COST = 40_000  # of one chunk, about cycles: long against claiming it, short against a phase
 KEPT_FLOPS = 8  # an operation this costly is kept for a row's next pass rather than done again
+SHORT_ROW = 4  # elements of a row up to which vectors run across rows
 SPLIT_LENGTH = 16384  # elements of a long reduction that one chunk folds
 
 
@@ -288,7 +289,9 @@ class LoopBuilder:
         last = live[-1] if live else None
         parallel = [k for k in live if k not in group.reduced]
         inner = [k for k in live if k in group.reduced]
-        self.strip = bool(parallel) and last not in group.reduced
+        # rows of a few elements would leave most lanes empty: then the vectors run across the rows
+        short = bool(inner and parallel) and math.prod(domain[k] for k in inner) <= SHORT_ROW and domain[parallel[-1]] >= 8
+        self.strip = bool(parallel) and (last not in group.reduced or short)
         self.nest = [*parallel, *inner]
         self.rows = len(parallel) - self.strip
         self.accesses: list[Access] = []

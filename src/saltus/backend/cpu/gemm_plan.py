@@ -41,9 +41,9 @@ _FEW_WIDTHS = {
 _DOT_HEIGHT = {512: 4, 256: 2, 128: 4}
 _DOT_ROWS = 32  # up to here dot products beat tiles on a copy of a transposed B, if depth is long (measured)
 
-_CHUNK_FLOPS = 2_500_000  # 25 microseconds of one core: far above the cost of a claim, fine enough to balance
-_LEAST_FLOPS = 1_000_000  # smaller chunks, down to these, if there would be fewer than _FEW_CHUNKS
-_FEW_CHUNKS = 8
+_CHUNK_FLOPS = 2_000_000  # 20 microseconds of one core: far above the cost of a claim, fine enough to balance
+_LEAST_FLOPS = 300_000  # smaller chunks, down to these, if there would be fewer than _FEW_CHUNKS
+_FEW_CHUNKS = 12
 _MOST_CHUNKS = 32  # a large contraction gets larger chunks instead, within what the caches hold
 _ROWS_BYTES = 768 * 1024  # rows of A of a chunk stay in the second-level cache from panel to panel
 _PANEL_BYTES = 512 * 1024  # of a chunk's copy of B
