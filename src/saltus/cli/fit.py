@@ -41,7 +41,6 @@ def run(
     read = read_table(source_of(data))
     chosen = replace(chosen, target=chosen_target(read, target))
     folder = runs.new_folder(Path(data).stem.split(".")[0], out)
-    runs.write_json(folder / runs.CONFIGURATION, chosen.to_config())
     Fit(chosen, folder, quiet=quiet).run(read, "" if target else " (the last column; choose another with --target)")
 
 
@@ -79,7 +78,15 @@ class Fit:
 
     def run(self, read: Table, said: str, *, resume: bool = False) -> None:
         """Train, save, and say the result."""
+        try:
+            self._run(read, said, resume=resume)
+        except KeyboardInterrupt as stopped:
+            raise Interrupted(f"{stopped}\ngo on with: saltus fit --resume {self.folder}".strip()) from None
+
+    def _run(self, read: Table, said: str, *, resume: bool) -> None:
         started = time.perf_counter()
+        if not resume:
+            runs.write_json(self.folder / runs.CONFIGURATION, self.chosen.to_config())
         runs.write_json(self.folder / runs.ENVIRONMENT, runs.environment())
         if not self.quiet:
             click.echo(f"{read.name}: {read.frame.height:,} rows, {read.frame.width} columns; target {self.chosen.target!r}{said}")
@@ -88,10 +95,7 @@ class Fit:
         )
         if isinstance(options.test, str):
             options = replace(options, test=source_of(options.test))
-        try:
-            model = fit_table(read, self.chosen.target, options)
-        except KeyboardInterrupt as stopped:
-            raise Interrupted(f"{stopped}\ngo on with: saltus fit --resume {self.folder}".strip()) from None
+        model = fit_table(read, self.chosen.target, options)
         model.history.save(self.folder / runs.HISTORY)
         model.save(self.folder / runs.MODEL)
         self.finish(model, time.perf_counter() - started)

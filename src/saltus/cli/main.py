@@ -135,8 +135,9 @@ def main(words: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return WRONG_USE
-    except (KeyboardInterrupt, click.Abort) as stopped:
-        click.echo(f"interrupted{': ' + str(stopped) if str(stopped) else ''}", err=True)
+    except (KeyboardInterrupt, click.Abort) as stopped:  # click puts an Abort around the first
+        said = str(stopped.__cause__ or stopped)
+        click.echo(f"interrupted{': ' if said else ''}{said}", err=True)
         return INTERRUPTED
     except EngineError as error:
         click.echo(f"saltus failed: {error}", err=True)
