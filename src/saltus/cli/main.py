@@ -59,7 +59,7 @@ def fitting(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--validation", metavar="SHARE", help="Share held out to stop by and to choose the best epoch."),
         click.option("--test", metavar="SHARE|FILE", help="Share or file never trained on, for the final figures (default: 0.2)."),
         click.option("--seed", metavar="N", help="Same seed, same model, bit for bit."),
-        click.option("--column", "columns", multiple=True, metavar="COL=HOW", help="Read a column as number, category, date, text, drop..."),
+        click.option("--column", "columns", multiple=True, metavar="COL=HOW", help="Read a column as number, category, text, drop..."),
         click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting; an unknown key lists them all."),
         click.option("--out", "-o", type=click.Path(), metavar="FOLDER", help="Folder of this run (default: runs/<time>-<name>)."),
         click.option("--resume", type=click.Path(), metavar="RUN", help="Go on with the interrupted run in a folder."),

@@ -138,6 +138,6 @@ def pairs(option: str, words: Iterable[str]) -> list[tuple[str, str]]:
     for word in words:
         key, equals, text = word.rpartition("=")
         if not equals:
-            raise ArgumentError(f"{option} takes a name and a value with = between them, got {word!r}", fix=f"for example {option} {word}=...")
+            raise ArgumentError(f"{option} takes name=value, got {word!r}", fix=f"for example {option} {word}=...")
         made.append((key, text))
     return made
