@@ -45,4 +45,3 @@ def run(model: str, *, as_json: bool) -> None:
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
