@@ -15,5 +15,6 @@ WORKLOAD = Workload(
         ),
     ),
     goal="import under 0.25 s, --help under 0.3 s, installed with its dependencies under 0.45 GB",
+    against=("torch", "jax"),
     unit="process",
 )

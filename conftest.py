@@ -3,6 +3,7 @@
 `HYPOTHESIS_PROFILE=explore pytest` looks for new cases instead.
 """
 
+import importlib.util
 import os
 
 from hypothesis import settings
@@ -10,3 +11,6 @@ from hypothesis import settings
 settings.register_profile("repeat", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
+
+# The examples of the XLA engine need the extra that brings jax.
+collect_ignore = [] if importlib.util.find_spec("jax") else ["src/saltus/backend/xla.py"]
