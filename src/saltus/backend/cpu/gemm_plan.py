@@ -52,7 +52,8 @@ _PAGE = 4096  # lines this far apart (or a multiple) share one set of a first-le
 _ALIASED_ROWS = 64
 _SPAN_BYTES = 2 * 1024 * 1024  # B spread wider than this is packed when this many rows reuse it
 _PACKED_ROWS = 256
-_FETCH_CYCLES = 0.3  # to bring an element into the second-level cache
+_FETCH_A_CYCLES = 0.6  # to bring an element into the second-level cache
+_FETCH_B_CYCLES = 0.3
 _COPY_CYCLES = 0.3  # to copy one
 _PACK_ELEMENTS = 65_536  # of one chunk of the pack and combine phases
 # From this depth on, rows and columns of a chunk pass through the cache in blocks of depth, copied if many.
@@ -366,17 +367,24 @@ def _chunk_blocks(count: int, flops: int, lanes: int, rows: tuple[int, int, int]
     area = tiles * panels / max(1, min(parts, most_chunks // count))
     best, blocks = math.inf, (1, 1)
     for across in (1, 2, 3, 4, 6, 8, 12, 16):
-        if across > most_panels or across > panels > 1:
+        if across > max(1, min(most_panels, panels)):
             break
         for wanted in {int(area / across), int(area / across) + 1, tiles}:
             down = max(1, min(wanted, most_tiles, tiles))
             if down * across > 3 * max(1, area):
                 continue
-            chunks = count * _parts(tiles, down) * _parts(panels, across)
             # cycles of one product: its fma, and its share of fetching and copying rows and columns
-            cycles = 1 / lanes + (_FETCH_CYCLES + copies[0]) / (down * height)
-            cycles += (_FETCH_CYCLES + copies[1]) / (across * width)
-            idle = sum(_parts(chunks, threads) * threads for threads in (2, 4, 8)) * down * across
-            if cycles * idle < best:
-                best, blocks = cycles * idle, (down, across)
+            cycles = 1 / lanes + (_FETCH_B_CYCLES + copies[0]) / (down * height)
+            cycles += (_FETCH_A_CYCLES + copies[1]) / (across * width)
+            cost = cycles * _unevenness(count, tiles, panels, down, across)
+            if cost < best:
+                best, blocks = cost, (down, across)
     return 1, *blocks
+
+
+def _unevenness(count: int, tiles: int, panels: int, down: int, across: int) -> float:
+    """Time until the last of 2, 4 and 8 threads is done over that of an even share, averaged."""
+    whole = count * (tiles // down) * (panels // across)
+    rest = max(tiles % down / down, panels % across / across)  # the largest of the chunks at the edges
+    work = count * tiles * panels / (down * across)
+    return sum(max(_parts(whole, t), work / t + rest / 2) * t for t in (2, 4, 8)) / (3 * work)
