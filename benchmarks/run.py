@@ -1,4 +1,4 @@
-"""`make bench`: measures saltus beside its peers; prints tables, writes results.json and those of the README.
+"""`make bench`: measures saltus beside its peers; writes results.json, results.md and the README's table.
 
     python benchmarks/run.py --peers PYTHON [--workloads mlp,tiny] [--systems saltus,torch] [--quick]
 
@@ -87,7 +87,8 @@ def main() -> int:
     if not chosen.quick and set(systems) == set(SYSTEMS):
         results = report.load(chosen.output)
         everything = report.report(results, [name for name in WORKLOADS if name in results["measured"]])
-        report.write_between_marks(chosen.readme, everything)
+        chosen.output.with_suffix(".md").write_text(f"# Measured speed\n\n{everything}\n", encoding="utf-8")
+        report.write_between_marks(chosen.readme, report.short(results))
     say(f"{chosen.output.name} written after {time.perf_counter() - begun:.0f} s")
     own_failures = [entry for entry in now["missing"] if entry["system"] == "saltus"]
     return 1 if own_failures or now["disagreements"] else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from systems import SYSTEMS
@@ -74,27 +75,44 @@ def best(rows: Iterable[dict], key: str) -> dict | None:
     return min(measured, key=lambda row: row[key]) if measured else None
 
 
-def lines_of(workload: Workload, results: list[dict]) -> list[dict]:
-    """A record a line of the table: the best row of each system, and saltus beside the best of its peers."""
+@dataclass(frozen=True)
+class Line:
+    """A line of a table: the best row of each system, and how saltus stands to the best of its peers."""
+
+    title: str
+    cells: dict[str, str]
+    peer: str | None
+    ratio: float | None
+    in_short: bool
+
+
+def lines_of(workload: Workload, results: list[dict]) -> list[Line]:
+    """The lines of a workload, as far as they were measured."""
     key, show = ("peak_bytes", size) if workload.shows == "memory" else ("median_s", duration)
     states = STATES if workload.shows == "first step" else ("",)
     lines = []
     for case in workload.cases():
         for state in states:
             rows = [r for r in results if r["workload"] == case.name and r["mode"].endswith(state)]
-            systems = {name: best((r for r in rows if r["system"] == name), key) for name in SYSTEMS}
-            peer = best((systems[name] for name in workload.against if systems[name]), key)
-            own = systems["saltus"]
+            found = {name: best((r for r in rows if r["system"] == name), key) for name in SYSTEMS}
+            peer = best((found[name] for name in workload.against if found[name]), key)
+            own = found["saltus"]
             ratio = peer[key] / own[key] if peer and own and own[key] else None
-            cells = {name: show(found[key]) if found else "-" for name, found in systems.items()}
-            if any(systems.values()):
+            cells = {name: show(row[key]) if row else "-" for name, row in found.items()}
+            if any(found.values()):
                 title = f"{case.name}, {state}" if state else case.name
-                lines.append({"title": title, "cells": cells, "ratio": ratio})
+                lines.append(Line(title, cells, peer and peer["system"], ratio, case.in_short))
     return lines
 
 
-def geometric_mean(values: list[float]) -> float:
-    return math.exp(sum(map(math.log, values)) / len(values))
+def mean_ratio(lines: list[Line]) -> float | None:
+    """The geometric mean of the ratios, of products only: elsewhere lines are not of one kind."""
+    ratios = [line.ratio for line in lines if line.ratio]
+    return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else None
+
+
+def times(ratio: float | None) -> str:
+    return f"{ratio:.2f} x" if ratio else "-"
 
 
 def table(workload: Workload, results: list[dict]) -> str:
@@ -102,21 +120,51 @@ def table(workload: Workload, results: list[dict]) -> str:
     lines = lines_of(workload, results)
     if not lines:
         return ""
-    columns = [name for name in SYSTEMS if any(line["cells"][name] != "-" for line in lines)]
-    compared = any(line["ratio"] for line in lines)
+    columns = [name for name in SYSTEMS if any(line.cells[name] != "-" for line in lines)]
+    compared = any(line.ratio for line in lines)
     header = [
         "",
         *(SYSTEMS[name].label for name in columns),
         *[f"saltus against {best_of(workload)}"] * compared,
     ]
-    body = []
-    for line in lines:
-        ratio = f"{line['ratio']:.2f} x" if line["ratio"] else "-"
-        body.append([line["title"], *(line["cells"][name] for name in columns), *[ratio] * compared])
-    ratios = [line["ratio"] for line in lines if line["ratio"]]
-    if workload.name == "gemm" and ratios:
-        body.append(["geometric mean", *[""] * len(columns), f"{geometric_mean(ratios):.2f} x"])
+    body = [
+        [line.title, *(line.cells[name] for name in columns), *[times(line.ratio)] * compared]
+        for line in lines
+    ]
+    if workload.name == "gemm" and compared:
+        body.append(["geometric mean", *[""] * len(columns), times(mean_ratio(lines))])
     return f"**{workload.title}**\n\n{aligned(header, body)}"
+
+
+def short(results: dict) -> str:
+    """One table of what matters most, for the README."""
+    body = []
+    for workload in WORKLOADS.values():
+        lines = lines_of(workload, results["results"])
+        for line in lines:
+            if line.in_short and line.cells["saltus"] != "-":
+                peer = f"{line.cells[line.peer]} ({SYSTEMS[line.peer].label})" if line.peer else "-"
+                body.append([line.title, line.cells["saltus"], peer, times(line.ratio)])
+        if workload.name == "gemm" and mean_ratio(lines):
+            body.append([f"gemm, geometric mean of {len(lines)}", "", "", times(mean_ratio(lines))])
+    return f"{about(results)}\n\n{aligned(['', 'saltus', 'best peer', 'ratio'], body)}"
+
+
+def about(results: dict) -> str:
+    """The machine, the versions and the manner of measuring."""
+    machine = results["machine"]
+    versions = ", ".join(f"{SYSTEMS[name].label} {version}" for name, version in results["versions"].items())
+    cores = f"{machine['cores_used']} of {machine['cores']} cores"
+    text = (
+        f"{machine['processor']} ({machine['vectors']}), {cores}, {machine['system']}; "
+        f"Python {machine['python']}, {versions}. "
+        "Each system in a process of its own, in turns with the others, from the same weights to the same "
+        "losses; medians, of its fastest mode for each system."
+    )
+    disturbed = [name for name, how in results["measured"].items() if how.get("load", 0) > QUIET]
+    if disturbed:
+        text += f" Other programs were running; repeat on a quiet machine: {', '.join(disturbed)}."
+    return text
 
 
 def best_of(workload: Workload) -> str:
@@ -142,19 +190,8 @@ def installed_table(sizes: dict[str, int | None]) -> str:
 
 
 def report(results: dict, names: Iterable[str]) -> str:
-    """All tables of the named workloads, the machine, and what could not be measured or did not agree."""
-    machine, versions = results["machine"], results["versions"]
-    about = ", ".join(f"{SYSTEMS[name].label} {version}" for name, version in versions.items())
-    cores = f"{machine['cores_used']} of {machine['cores']} cores"
-    parts = [
-        f"{machine['processor']} ({machine['vectors']}), {cores}, {machine['system']}; "
-        f"Python {machine['python']}, {about}.",
-        "Each system in a process of its own, in turns with the others, from the same weights to the same "
-        "losses; medians, for each system of its fastest mode.",
-    ]
-    disturbed = [name for name in names if results["measured"][name].get("load", 0) > QUIET]
-    if disturbed:
-        parts.append(f"Other programs were running; repeat on a quiet machine: {', '.join(disturbed)}.")
+    """All tables of the named workloads, and what could not be measured or did not agree."""
+    parts = [about(results)]
     for name in names:
         if text := table(WORKLOADS[name], results["results"]):
             parts.append(text)

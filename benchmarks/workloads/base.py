@@ -168,6 +168,7 @@ class Case:
         threads: threads each system may use.
         busy: cores that another process keeps busy meanwhile.
         warm_up: work done and dropped before memory is first read, so that only `work` counts.
+        in_short: whether the short table of the README has it too.
     """
 
     name: str
@@ -176,6 +177,7 @@ class Case:
     threads: int = 2
     busy: int = 0
     warm_up: Work | None = None
+    in_short: bool = True
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ WORKLOAD = Workload(
     groups=(
         (Case("compile, mlp", mlp.STEP),),
         (Case("compile, tiny", tiny.STEP),),
-        (Case("compile, mlp, loop inside", mlp.LOOP, ("saltus", "jax")),),
-        (Case("compile, tiny, loop inside", tiny.LOOP, ("saltus", "jax")),),
+        (Case("compile, mlp, loop inside", mlp.LOOP, ("saltus", "jax"), in_short=False),),
+        (Case("compile, tiny, loop inside", tiny.LOOP, ("saltus", "jax"), in_short=False),),
     ),
     goal="under 1 s cold, under 0.1 s from the cache",
     shows="first step",

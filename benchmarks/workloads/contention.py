@@ -7,7 +7,7 @@ from workloads.mlp import STEP
 def case(threads: int, busy: int) -> Case:
     cores = "one core busy" if busy == 1 else "both cores busy"
     name = f"contention, {cores}, {threads} thread{'s' if threads > 1 else ''}"
-    return Case(name, STEP, ("saltus", "torch"), threads, busy)
+    return Case(name, STEP, ("saltus", "torch"), threads, busy, in_short=False)
 
 
 WORKLOAD = Workload(

@@ -16,7 +16,7 @@ SHAPES = [
 
 def case(m: int, n: int, k: int, threads: int) -> Case:
     name = f"gemm {m}x{n}x{k}, {threads} thread{'s' if threads > 1 else ''}"
-    return Case(name, Product(m, n, k), ("saltus", "numpy", "torch"), threads)
+    return Case(name, Product(m, n, k), ("saltus", "numpy", "torch"), threads, in_short=False)
 
 
 WORKLOAD = Workload(

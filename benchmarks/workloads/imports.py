@@ -9,7 +9,7 @@ WORKLOAD = Workload(
     title="A process from its start to its end, the interpreter's own start included; size installed",
     groups=(
         (
-            Case("python alone", Command(("{python}", "-c", "pass")), ("python",)),
+            Case("python alone", Command(("{python}", "-c", "pass")), ("python",), in_short=False),
             Case("import", IMPORT, ("saltus", "torch", "jax", "numpy")),
             Case("--help", Command(("{saltus}", "--help")), ("saltus",)),
         ),

@@ -83,16 +83,18 @@ def results(**median_s):
 def test_the_table_compares_saltus_with_the_fastest_peer():
     now = results(saltus=1e-3, torch=9e-3, jax=4e-3)
     (line,) = report.lines_of(WORKLOADS["tiny"], now["results"])
-    assert line["ratio"] == pytest.approx(4)
+    assert line.ratio == pytest.approx(4)
     assert "4.00 x" in report.report(now, ["tiny"])
     assert "1 ms" in report.report(now, ["tiny"])
+    (short,) = [line for line in report.short(now).splitlines() if line.startswith("| tiny")]
+    assert [cell.strip() for cell in short.split("|")[1:-1]] == ["tiny", "1 ms", "4 ms (JAX)", "4.00 x"]
 
 
 def test_of_several_modes_the_fastest_stands_in_the_table():
     now = results(saltus=1e-3, torch=9e-3)
     now["results"].append(now["results"][1] | {"mode": "better", "median_s": 5e-3})
     (line,) = report.lines_of(WORKLOADS["tiny"], now["results"])
-    assert line["ratio"] == pytest.approx(5)
+    assert line.ratio == pytest.approx(5)
 
 
 def test_a_part_of_the_workloads_replaces_only_its_own_rows(tmp_path):
