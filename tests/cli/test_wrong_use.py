@@ -17,7 +17,7 @@ GOOD = "a,b,y\n" + "".join(f"{i},{i % 7},{'no' if i < 20 else 'yes'}\n" for i in
     ("words", "message", "fix"),
     [
         (["--set", "epocs=3"], "there is no setting 'epocs'; there are task, epochs, batch_size,", "did you mean epochs?"),
-        (["--set", "epochs"], "--set takes a name and a value with = between them, got 'epochs'", "--set epochs=..."),
+        (["--set", "epochs"], "--set takes name=value, got 'epochs'", "--set epochs=..."),
         (["--set", "patience=often"], "patience is 'often', expected a whole number from 1 on", "leave it out to have it chosen"),
         (["--set", "balanced=maybe"], "balanced is 'maybe', expected true or false", "leave it out"),
         (["--epochs", "0"], "epochs is '0', expected a whole number from 1 on", "leave it out to have it chosen"),

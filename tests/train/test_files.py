@@ -18,12 +18,12 @@ LABELS = (X[:, 0] > 0).astype("int64")
 
 
 @nn.register
-def doubled(x):
+def twice(x):
     return x * 2.0
 
 
 def model(**more):
-    network = nn.Sequential([nn.Dense(8, activation="gelu"), nn.BatchNormalization(), nn.Lambda(doubled), nn.Dropout(0.1), nn.Dense(2)])
+    network = nn.Sequential([nn.Dense(8, activation="gelu"), nn.BatchNormalization(), nn.Lambda(twice), nn.Dropout(0.1), nn.Dense(2)])
     return Model(
         network, loss=nn.losses.SparseCategoricalCrossentropy(ignore_class=9), optimizer=sl.optim.AdamW(sl.optim.Warmup(0.01, 5)),
         metrics=["accuracy"], seed=3, **more,

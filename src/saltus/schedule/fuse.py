@@ -414,11 +414,37 @@ class Fuser:
             leaves = self.leaves(node, identity(node.shape))
             if any(at is None or strange(at) for _, at in leaves) or len(first.stores) >= EPILOGUE_LIMIT:
                 continue
+            store = Store(node, node, View.whole(node), tuple(range(len(node.shape))))
             self.stored.add(node)
-            self._write(first, Store(node, node, View.whole(node), tuple(range(len(node.shape)))))
-            for g in groups:
-                if g is not first:
-                    self._join(g, {node})
+            first.stores.append(store)
+            users = [g for g in self.groups if g is not first and self._reads(g, node)]
+            if any(first.before & g.bit for g in users) or not all(self._reads_here(first, s) for s in first.stores if s is not store):
+                first.stores.remove(store)  # elsewhere it is read at another index: before it is made, or while it is
+                self.stored.discard(node)
+                continue
+            first.stores.remove(store)
+            self._write(first, store)
+            for g in users:
+                self._join(g, {node})
+
+    def _store_leaves(self, store: Store) -> list[tuple[Node, Map | None]]:
+        """What a store reads, by the values stored so far."""
+        reduce = store.value.op.kind is Kind.REDUCE and store.value is store.target
+        inner = store.value.src[0] if reduce else store.value
+        return self.leaves(inner, identity(inner.shape), top=not reduce and store.value is store.target)
+
+    def _reads(self, group: Group, node: Node) -> bool:
+        if group.kind not in ("loop", "contract"):
+            return False
+        return any(n is node for s in group.stores if s.value is not group.core for n, _ in self._store_leaves(s))
+
+    def _reads_here(self, group: Group, store: Store) -> bool:
+        """Whether a store takes what its own group makes at the loop's own index."""
+        if store.value is group.core:
+            return True
+        reduce = store.value.op.kind is Kind.REDUCE and store.value is store.target
+        axes = tuple(range(len(store.value.src[0].shape))) if reduce else store.axes
+        return self._aligned(group, self._store_leaves(store), axes)
 
     def run(self) -> list[Group]:
         """The groups in an order in which they can run."""

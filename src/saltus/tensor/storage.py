@@ -34,7 +34,8 @@ class Storage:
         return None if found is None else found[1]
 
     def __contains__(self, node: Node) -> bool:
-        return id(node) in self._kept
+        # a constant that somebody once looked at is still a constant to every other graph
+        return id(node) in self._kept and node.op.name != "const"
 
     def put(self, node: Node, array: Array) -> None:
         key, kept = id(node), self._kept
