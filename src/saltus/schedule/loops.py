@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -98,7 +98,6 @@ class LoopKernel:
     ragged_total: int = 0
     why: str = ""
     label: str = ""
-    temporaries: list[Node] = field(default_factory=list)
 
     @functools.cached_property
     def kept(self) -> dict[int, int]:
@@ -473,7 +472,6 @@ def _split(kernel: LoopKernel) -> Iterator[LoopKernel]:
     pieces = -(-total // length)
     outer = kernel.extents[: kernel.rows + kernel.strip]
     count = math.prod(outer)
-    partials: list[Node] = []
     dense, step = [], 1
     for n in reversed(outer):
         dense.append(step)
@@ -489,7 +487,6 @@ def _split(kernel: LoopKernel) -> Iterator[LoopKernel]:
         fold = kernel.items[w.item].node
         assert fold is not None
         part = placeholder((pieces, count), old.dtype)
-        partials.append(part)
         accesses[w.access] = Access(part, old.dtype, 0, (count, *dense, *[0] * len(kernel.inner)))
         combine.append((old, part, fold))
     items = [
@@ -499,7 +496,7 @@ def _split(kernel: LoopKernel) -> Iterator[LoopKernel]:
     ]  # fmt: skip
     extents = (pieces, *outer, length, *[kernel.extents[k] for k in kernel.inner[1:]])
     yield LoopKernel(extents, kernel.rows + 1, kernel.strip, accesses, items, kernel.writes, kernel.folds, kernel.lanes_bits,
-                     ragged=length, ragged_total=total, why=kernel.why, label=kernel.label + " (pieces)", temporaries=partials)  # fmt: skip
+                     ragged=length, ragged_total=total, why=kernel.why, label=kernel.label + " (pieces)")  # fmt: skip
     # the pieces lie [pieces, count]; with one row the vectors run along the pieces, else along the rows
     strip = count > 1
     for old, part, fold in combine:

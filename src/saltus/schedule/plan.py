@@ -26,7 +26,6 @@ class Kernel(Protocol):
 
     label: str
     why: str
-    temporaries: list[Node]
 
     @property
     def scratch(self) -> int: ...
@@ -157,8 +156,6 @@ class Planner:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.places: dict[Node, Place] = {}
-        self.roots: dict[Node, list[int]] = {}  # root -> [first step, last step] where it is used
-        self.fixed: set[Node] = set()
         self.loops = 0
         self.scratch = 0
         self.count = 0

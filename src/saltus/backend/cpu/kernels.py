@@ -51,9 +51,6 @@ class _Base:
     flops = 0
     nbytes = 0
 
-    def __init__(self) -> None:
-        self.temporaries: list[Node] = []
-
     def show(self) -> str:
         return f"{self.label}: {type(self).__name__}"
 
@@ -63,7 +60,6 @@ class PackKernel(_Base):
     """Copies the right operand into panels."""
 
     def __init__(self, plan: gemm_plan.GemmPlan, b: tuple[Node, int], packed: Node, label: str) -> None:
-        super().__init__()
         self.plan, self.b, self.packed, self.label = plan, b, packed, label + " (pack)"
         self.nbytes = plan.packed_bytes * 2
         self.why = "panels suit the multiplying kernel"
@@ -196,7 +192,6 @@ class ComputeKernel(_Base):
 
     def __init__(self, plan: gemm_plan.GemmPlan, combine: bool, a: tuple[Node, int], b: tuple[Node, int], partials: Node | None,
                  epilogue: Epilogue | None, label: str, why: str) -> None:  # fmt: skip
-        super().__init__()
         self.plan, self.combine, self.a, self.b, self.partials, self.epilogue = plan, combine, a, b, partials, epilogue
         self.label, self.why = label + (" (combine)" if combine else ""), why
         self.scratch = 0 if combine else plan.scratch_bytes
@@ -274,7 +269,6 @@ class ScatterKernel(_Base):
     COLUMNS = 4096
 
     def __init__(self, node: Node, target: Node, index: tuple[Node, int], updates: tuple[Node, int], label: str, why: str) -> None:
-        super().__init__()
         self.node, self.target, self.index, self.updates, self.label, self.why = node, target, index, updates, label, why
         axis = node.attr("axis")
         self.outer = math.prod(node.shape[:axis])
@@ -337,7 +331,6 @@ class CumulativeKernel(_Base):
     """Running sums and products: vectors across the columns beside the axis, one step of the axis after another."""
 
     def __init__(self, group: Group, fuser: Fuser, label: str) -> None:
-        super().__init__()
         node = group.core
         assert node is not None
         view = fuser.view_of(node.src[0])
@@ -395,7 +388,6 @@ class HostKernel(_Base):
     """An op without native code: `eval` with NumPy on the buffers, called from inside the program."""
 
     def __init__(self, group: Group, fuser: Fuser, label: str) -> None:
-        super().__init__()
         node = group.core
         assert node is not None
         self.node, self.label, self.why = node, label, group.why
