@@ -24,6 +24,7 @@ from saltus.base.dtypes import (
     bool_ as bool,
 )
 from saltus.tensor import Tensor, fft, linalg, random
+from saltus.tensor.convolution import conv, conv_transpose
 from saltus.tensor.creation import (
     arange,
     asarray,
@@ -240,6 +241,8 @@ __all__ = [
     "complex128",
     "concat",
     "conj",
+    "conv",
+    "conv_transpose",
     "copysign",
     "cos",
     "cosh",

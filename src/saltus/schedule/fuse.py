@@ -87,7 +87,7 @@ def is_native(node: Node) -> bool:
     if node.dtype.kind == "c" or any(s.dtype.kind == "c" for s in node.src):
         return False
     if node.op.kind is Kind.CONTRACT:
-        return node.dtype.name in ("float32", "float64")
+        return node.op.name == "matmul" and node.dtype.name in ("float32", "float64")
     return node.op.kind is not Kind.ELEMENTWISE or node.op.cpu is not None
 
 
