@@ -6,6 +6,7 @@ from saltus.nn import activations, constraints, initializers, losses, metrics, r
 from saltus.nn.activating import ELU, LeakyReLU, PReLU, ReLU, Softmax, Step
 from saltus.nn.config import from_config, register, to_config
 from saltus.nn.containers import Parallel, Residual, Sequential
+from saltus.nn.convolution import Conv1D, Conv2D, Conv3D
 from saltus.nn.core import (
     Activation,
     ActivityRegularization,
@@ -37,6 +38,9 @@ __all__ = [
     "Average",
     "BatchNormalization",
     "Concatenate",
+    "Conv1D",
+    "Conv2D",
+    "Conv3D",
     "Dense",
     "Description",
     "Dot",

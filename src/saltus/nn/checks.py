@@ -17,6 +17,26 @@ def whole(owner: object, name: str, value: Any, *, low: int = 1) -> int:
     return int(value.__index__())
 
 
+def lengths(owner: object, name: str, value: Any, rank: int, *, low: int = 1) -> tuple[int, ...]:
+    """One whole number an axis, given as such or as one number for all of them."""
+    given = value if isinstance(value, (tuple, list)) else (value,) * rank
+    if len(given) != rank:
+        raise ArgumentError(
+            f"{_name(owner)}: {name} must be a whole number or {rank} of them, one an axis, got {value!r}",
+            fix=f"e.g. {name}={(given or (low,))[0]!r}",
+        )
+    return tuple(whole(owner, name, v, low=low) for v in given)
+
+
+def channels_last(owner: object, value: Any) -> None:
+    """Refuse every other order of the axes than (N, ..., channels)."""
+    if value not in (None, "channels_last"):
+        raise ArgumentError(
+            f"{_name(owner)}: data_format must be 'channels_last' (the only order there is: it is the fastest), got {value!r}",
+            fix="leave data_format out, and put the channels last: x = np.moveaxis(x, 1, -1)",
+        )
+
+
 def number(owner: object, name: str, value: Any, *, low: float = float("-inf"), high: float = float("inf"), open_low: bool = False,
            open_high: bool = False) -> float:  # fmt: skip
     """A real number in a range."""

@@ -61,6 +61,8 @@ def _is_default(value: Any, default: Any) -> bool:
     """Whether a field has its default; a name that was turned into a record counts as the name."""
     if isinstance(value, Record) and isinstance(default, str):
         return plain(type(value).__name__) == plain(default) and repr(value) == f"{type(value).__name__}()"
+    if isinstance(value, tuple) and isinstance(default, int):  # one number an axis, where one for all was the default
+        return value == (default,) * len(value)
     return type(value) is type(default) and bool(value == default)
 
 
@@ -76,10 +78,11 @@ def plain(name: str) -> str:
 
 
 def snake(name: str) -> str:
-    """ "BatchNormalization" -> "batch_normalization"."""
+    """ "BatchNormalization" -> "batch_normalization", "Conv2DTranspose" -> "conv2d_transpose"."""
     made = ""
     for before, letter, after in zip(" " + name, name, name[1:] + " ", strict=False):
-        starts = letter.isupper() and (before.islower() or before.isdigit() or (before.isupper() and after.islower()))
+        counted = before.isdigit() and letter != "D"  # the D of 2D belongs to its number
+        starts = letter.isupper() and (before.islower() or counted or (before.isupper() and after.islower()))
         made += ("_" if starts and made else "") + letter.lower()
     return made
 
