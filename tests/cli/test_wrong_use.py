@@ -180,6 +180,6 @@ def test_a_fault_of_saltus_has_a_code_of_its_own(saltus, flowers, monkeypatch):
     def broken(*_: object, **__: object) -> None:
         raise EngineError("a kernel is missing")
 
-    monkeypatch.setattr("saltus.cli.fit.fit_table", broken)
+    monkeypatch.setattr("saltus.train.fitted.Fitted.learn", broken)
     assert saltus("fit", "flowers.csv") == 1
     assert "saltus failed: a kernel is missing" in saltus.err

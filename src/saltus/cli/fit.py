@@ -1,4 +1,4 @@
-"""`saltus fit`: from a data file to a trained model in a run folder."""
+"""`saltus fit`: from a file or folder of data to a trained model in a run folder."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import click
 from saltus.base.errors import ArgumentError
 from saltus.cli import runs
 from saltus.cli.options import FitSettings, pairs, values_of
-from saltus.cli.text import figures, table
-from saltus.data import Table, TableEncoder, read_table, sets
-from saltus.train import Interrupted
-from saltus.train.tabular import TabularModel, chosen_target, fit_table
+from saltus.cli.text import results
+from saltus.data import sets
+from saltus.train import Interrupted, kinds
+from saltus.train.fitted import Encoder, Fitted
+from saltus.train.kinds import Opened
 
 PARTS = {
     "test": "rows never trained on",
@@ -25,23 +26,27 @@ PARTS = {
 
 
 def run(
-    data: str | None, target: str | None, columns: tuple[str, ...], settings: tuple[str, ...], out: str | None, resume: str | None,
-    quiet: bool, **given: str | None,
+    data: str | None, target: str | None, kind: str | None, columns: tuple[str, ...], settings: tuple[str, ...], out: str | None,
+    resume: str | None, quiet: bool, **given: str | None,
 ) -> None:  # fmt: skip
     """See the help of `saltus fit`."""
     words = [(key, text) for key, text in given.items() if text is not None]
     if resume is not None:
-        asked = [*(k for k, _ in words), *(n for n, v in {"target": target, "column": columns, "set": settings, "out": out}.items() if v)]
-        _resume(resume, data, asked, quiet=quiet)
+        others = {"target": target, "kind": kind, "column": columns, "set": settings, "out": out}
+        _resume(resume, data, [*(k for k, _ in words), *(n for n, v in others.items() if v)], quiet=quiet)
         return
     if data is None:
         raise click.UsageError("Missing argument 'DATA'.", click.get_current_context())
-    chosen = FitSettings(kept_name(data), target, dict(pairs("--column", columns)))
-    chosen.values.update(values_of([*words, *pairs("--set", settings)]))
-    read = read_table(source_of(data))
-    chosen = replace(chosen, target=chosen_target(read, target))
-    folder = runs.new_folder(Path(data).stem.split(".")[0], out)
-    Fit(chosen, folder, quiet=quiet).run(read, "" if target else " (the last column; choose another with --target)")
+    source = source_of(data)
+    taken = kinds.named(kind) if kind else kinds.infer(source)
+    if columns and "overrides" not in taken.own:
+        raise ArgumentError(f"--column is for tables, but this is {taken.fitted.title}", fix="leave it out")
+    chosen = FitSettings(kept_name(data), taken, target, dict(pairs("--column", columns)))
+    chosen.values.update(values_of([*words, *pairs("--set", settings)], taken))
+    opened = taken.open(source, target, chosen.options())
+    chosen = replace(chosen, target=opened.target)
+    folder = runs.new_folder(Path(data).resolve().stem.split(".")[0], out)
+    Fit(chosen, folder, quiet=quiet).run(opened, said="" if kind else f" (kind of data: {taken.name})")
 
 
 def _resume(path: str, data: str | None, asked: list[str], *, quiet: bool) -> None:
@@ -55,7 +60,8 @@ def _resume(path: str, data: str | None, asked: list[str], *, quiet: bool) -> No
             f"a resumed run keeps its settings, but {', '.join('--' + name.replace('_', '-') for name in asked)} was given",
             fix="leave that out, or begin a new run without --resume",
         )
-    Fit(chosen, folder, quiet=quiet).run(read_table(source_of(chosen.data)), "", resume=True)
+    opened = chosen.kind.open(source_of(chosen.data), chosen.target, chosen.options())
+    Fit(chosen, folder, quiet=quiet).run(opened, resume=True)
 
 
 def source_of(data: str) -> Any:
@@ -76,44 +82,44 @@ class Fit:
     folder: Path
     quiet: bool
 
-    def run(self, read: Table, said: str, *, resume: bool = False) -> None:
+    def run(self, opened: Opened, *, said: str = "", resume: bool = False) -> None:
         """Train, save, and say the result."""
         try:
-            self._run(read, said, resume=resume)
+            self._run(opened, said, resume=resume)
         except KeyboardInterrupt as stopped:
             raise Interrupted(f"{stopped}\ngo on with: saltus fit --resume {self.folder}".strip()) from None
 
-    def _run(self, read: Table, said: str, *, resume: bool) -> None:
+    def _run(self, opened: Opened, said: str, *, resume: bool) -> None:
         started = time.perf_counter()
         if not resume:
             runs.write_json(self.folder / runs.CONFIGURATION, self.chosen.to_config())
         runs.write_json(self.folder / runs.ENVIRONMENT, runs.environment())
         if not self.quiet:
-            click.echo(f"{read.name}: {read.frame.height:,} rows, {read.frame.width} columns; target {self.chosen.target!r}{said}")
+            click.echo(f"{opened.said}{said}")
         options = self.chosen.options(
             verbose=0 if self.quiet else "auto", checkpoint=self.folder / runs.CHECKPOINTS, resume=resume, told=self.told
         )
         if isinstance(options.test, str):
             options = replace(options, test=source_of(options.test))
-        model = fit_table(read, self.chosen.target, options)
+        model = self.chosen.kind.fit(opened.data, self.chosen.target, options)
         model.history.save(self.folder / runs.HISTORY)
         model.save(self.folder / runs.MODEL)
         self.finish(model, time.perf_counter() - started)
 
-    def told(self, encoder: TableEncoder) -> None:
-        """Write and show what was done to the table."""
+    def told(self, encoder: Encoder) -> None:
+        """Write and show what was done to the data."""
         report = encoder.describe()
-        runs.write_json(self.folder / runs.DATA, {"columns": list(report.columns), "changes": report.records()})
+        runs.write_json(self.folder / runs.DATA, report.facts())
         if not self.quiet:
             click.echo(f"{report}\n")
 
-    def finish(self, model: TabularModel, seconds: float) -> None:
+    def finish(self, model: Fitted, seconds: float) -> None:
         """Write the result and say it."""
         part, epochs = model.measured_on, len(model.history)
         rows, stopped = model.rows[part], model.history.stopped
-        facts = {"measured_on": part, "rows": rows, "scores": model.scores, "baseline": model.baseline}
+        facts = {"measured_on": part, "rows": rows, "scores": model.scores, "baseline": model.baseline, "confused": model.confused}
         runs.write_json(self.folder / runs.RESULT, {**facts, "epochs": epochs, "stopped": stopped, "seconds": round(seconds, 3)})
         click.echo(f"\n{epochs} epochs in {seconds:.1f} s. On {rows:,} {PARTS[part]}:")
-        click.echo(table(figures(model.scores, model.baseline)))
+        click.echo(results(model.scores, model.baseline, model.confused))
         file = self.folder / runs.MODEL
-        click.echo(f"\nmodel    {file}\nto use   saltus predict {file} NEW.csv -o predictions.csv")
+        click.echo(f"\nmodel    {file}\nto use   saltus predict {file} {self.chosen.kind.example} -o predictions.csv")

@@ -50,6 +50,7 @@ def fitting(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options of `fit`, in the order of the help."""
     options = [
         click.option("--target", "-t", metavar="COL", help="Column to predict (default: the last one, said so)."),
+        click.option("--kind", metavar="KIND", help="Kind of data: table, images... (default: seen from DATA, said so)."),
         click.option("--task", metavar="KIND", help="classification or regression (default: inferred from the target)."),
         click.option("--epochs", metavar="N", help="Passes over the data at most."),
         click.option("--batch-size", metavar="N|full", help="Rows of one step, or full for all."),
@@ -93,12 +94,12 @@ def evaluate(model: str, data: str, as_json: bool) -> None:
 
 @commands.command()
 @click.argument("model", type=click.Path())
-@click.argument("data")
+@click.argument("data", nargs=-1, required=True)
 @click.option("--output", "-o", type=click.Path(dir_okay=False), help="CSV, Parquet or JSON lines file (default: CSV to the terminal).")
 @click.option(
     "--columns", type=click.Choice(["prediction", "all"]), default="all", show_default=True, help="Predictions alone, or beside the input."
 )
-def predict(model: str, data: str, output: str | None, columns: str) -> None:
+def predict(model: str, data: tuple[str, ...], output: str | None, columns: str) -> None:
     """Predict raw rows: the model file reads, converts and rescales them itself."""
     from saltus.cli.use import predict as run
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from saltus.base.errors import ArgumentError, nearest
-from saltus.train.tabular import TableOptions
+from saltus.train import kinds
+from saltus.train.fitted import FitOptions
+from saltus.train.kinds import Kind
 
 
 @dataclass(frozen=True)
@@ -16,30 +18,43 @@ class FitSettings:
     """Everything that decides what `saltus fit` does; saved with the run.
 
     Attributes:
-        data: file, or name of a data set that comes with saltus.
-        target: column to predict; None takes the last.
-        columns: how single columns are read, name -> kind, scaler or "drop"; see `TableEncoder.fit`.
-        values: key -> value for each key of `PARSERS`; fields of `TableOptions`.
+        data: file or folder, or name of a data set that comes with saltus.
+        kind: of the data; one of `kinds.names()`.
+        target: what to predict, such as a column; None leaves it to the kind.
+        columns: how single columns of a table are read, name -> kind, scaler or "drop"; see `TableEncoder.fit`.
+        values: key -> value for the options that the kind takes from the command line.
     """
 
     data: str
+    kind: Kind = kinds.TABLE
     target: str | None = None
     columns: dict[str, str] = field(default_factory=dict)
-    values: dict[str, Any] = field(default_factory=lambda: {key: getattr(TableOptions(), key) for key in PARSERS})
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        usual = self.kind.options()
+        object.__setattr__(self, "values", {key: getattr(usual, key) for key in keys_of(self.kind)} | self.values)
 
     def to_config(self) -> dict[str, Any]:
         """The settings as plain values."""
-        return {"data": self.data, "target": self.target, "columns": self.columns, **self.values}
+        return {"data": self.data, "kind": self.kind.name, "target": self.target, "columns": self.columns, **self.values}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> FitSettings:
         """The settings that `to_config` wrote, also after a way through JSON."""
-        fresh = cls(config["data"])
-        return cls(config["data"], config["target"], config["columns"], {k: config.get(k, v) for k, v in fresh.values.items()})
+        kind = kinds.named(config.get("kind", kinds.TABLE.name))
+        values = {key: config[key] for key in keys_of(kind) if key in config}
+        return cls(config["data"], kind, config["target"], config["columns"], values)
 
-    def options(self, **more: Any) -> TableOptions:
-        """The arguments of `fit_table`; `more` are those that no run keeps."""
-        return TableOptions(**self.values, overrides=self.columns or None, **more)
+    def options(self, **more: Any) -> FitOptions:
+        """The options of the kind's `fit`; `more` are those that no run keeps."""
+        columns = {"overrides": self.columns or None} if "overrides" in self.kind.own else {}
+        return self.kind.options(**self.values, **columns, **more)
+
+
+def keys_of(kind: Kind) -> list[str]:
+    """The keys of a kind, in the order of `PARSERS`."""
+    return [key for key in PARSERS if key in kind.keys]
 
 
 # -- one value of each key from text -----------------------------------------------------------------------------------
@@ -106,26 +121,43 @@ PARSERS: dict[str, Callable[[str], Any]] = {
 }  # fmt: skip
 
 
-def values_of(words: Iterable[tuple[str, str]]) -> dict[str, Any]:
+def values_of(words: Iterable[tuple[str, str]], kind: Kind) -> dict[str, Any]:
     """Checked values from (key, text) pairs; later ones count.
 
+    Args:
+        words: what was asked.
+        kind: of the data; each has settings of its own.
+
     Raises:
-        ArgumentError: an unknown key, or a text that is no value of its key.
+        ArgumentError: an unknown key, one of another kind, or a text that is no value of its key.
     """
     made: dict[str, Any] = {}
+    known = keys_of(kind)
     for key, text in words:
         name = key.strip().replace("-", "_")
-        if name not in PARSERS:
-            close = nearest(name, PARSERS, 1)
-            fix = f"did you mean {close[0]}?" if close else "take one of these"
-            raise ArgumentError(f"there is no setting {name!r}; there are {', '.join(PARSERS)}", fix=fix)
+        if name not in known:
+            raise _unknown_key(name, kind)
         try:
             made[name] = PARSERS[name](text.strip())
         except ValueError as error:
-            usual = getattr(TableOptions(), name)
+            usual = getattr(kind.options(), name)
             fix = "leave it out to have it chosen" if usual is None else f"leave it out for {usual}"
             raise ArgumentError(f"{name} is {text!r}, expected {error}", fix=fix) from None
     return made
+
+
+def _unknown_key(name: str, kind: Kind) -> ArgumentError:
+    known = keys_of(kind)
+    owners = [other for other in kinds.KINDS if name in keys_of(other)]
+    if owners:
+        whose = " or ".join(other.fitted.title for other in owners)
+        return ArgumentError(
+            f"{name} is a setting of {whose}, but this is {kind.fitted.title}; it has {', '.join(known)}",
+            fix="leave it out, or name the kind of data with --kind",
+        )
+    close = nearest(name, known, 1)
+    fix = f"did you mean {close[0]}?" if close else "take one of these"
+    return ArgumentError(f"there is no setting {name!r}; there are {', '.join(known)}", fix=fix)
 
 
 def pairs(option: str, words: Iterable[str]) -> list[tuple[str, str]]:

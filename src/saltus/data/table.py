@@ -57,6 +57,12 @@ class EncodedTable:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def inputs(self) -> Any:
+        """Numbers and categories, or what there is of the two."""
+        parts = tuple(a for a in (self.numbers, self.categories) if a.shape[1])
+        return parts if len(parts) > 1 else parts[0]
+
 
 @dataclass(frozen=True)
 class TableReport:
@@ -73,6 +79,10 @@ class TableReport:
     def records(self) -> list[dict[str, Any]]:
         """The changes as plain dicts."""
         return [change.to_config() for change in self.changes]
+
+    def facts(self) -> dict[str, Any]:
+        """Columns and changes as plain values."""
+        return {"columns": list(self.columns), "changes": self.records()}
 
     def __str__(self) -> str:
         rows = [{**c, "missing": f"{c['missing']:.1%}", "distinct": f"{c['distinct']:,}"} for c in self.columns]

@@ -1,4 +1,4 @@
-"""Figures by which predictions of a table are judged, and those of predicting nothing in particular; a low
+"""Figures by which predictions are judged, and those of predicting nothing in particular; a low
 file of `train`.
 """
 
@@ -54,6 +54,26 @@ def area_under_roc(positive: Array, scores: Array) -> float:
     high = positive == 1
     n, m = int(high.sum()), int((~high).sum())
     return float((ranks[high].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def confusions(codes: Array, predicted: Array, most: int = 5) -> list[tuple[int, int, int]]:
+    """Which classes were taken for which others.
+
+    Args:
+        codes, predicted: true and predicted class numbers (N,).
+        most: so many pairs at most.
+
+    Returns:
+        (true, predicted, how many), the most frequent first.
+
+    Example:
+        >>> confusions(np.array([0, 0, 1, 2]), np.array([1, 1, 1, 0]))
+        [(0, 1, 2), (2, 0, 1)]
+    """
+    wrong = codes != predicted
+    pairs, counts = np.unique(np.stack([codes[wrong], predicted[wrong]]), axis=1, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:most]
+    return [(int(pairs[0, i]), int(pairs[1, i]), int(counts[i])) for i in order]
 
 
 def regression_scores(true: Array, predicted: Array) -> dict[str, float]:

@@ -1,5 +1,5 @@
 """From a raw table to a model that takes raw rows: split, encode, build a network, train, judge. Above
-`model` and `data`.
+`fitted` and `data`.
 
     model = fit_table("customers.csv", "churned")
     model.predict("new.csv")
@@ -7,255 +7,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from saltus import nn, optim
-from saltus.base.errors import ArgumentError, DataError, ModelFileError, unknown_name
+from saltus import nn
+from saltus.base.errors import DataError, unknown_name
 from saltus.data import EncodedTable, Table, TableEncoder, read_table, split_rows
-from saltus.train.callbacks import Callback, EarlyStopping
-from saltus.train.model import Model, load
+from saltus.train.fitted import FitOptions, Fitted, Predictions, chosen_plan, optimizer_of, with_changes
+from saltus.train.model import Model
 from saltus.train.plan import training_plan
-from saltus.train.record import History
-from saltus.train.scores import classification_scores, regression_scores
 
 Array = np.ndarray[Any, Any]
 
-_KIND = "table"
-
 
 @dataclass(frozen=True)
-class TableOptions:
-    """How a table is learnt; the defaults suit most tables.
+class TableOptions(FitOptions):
+    """How a table is learnt: `FitOptions`, and what only tables have. The defaults suit most tables.
 
     Attributes:
         task: "classification" or "regression"; None finds it from the target.
         overrides: how single columns are read, by name; see `TableEncoder.fit`.
         encoder: a TableEncoder with other options, not fitted yet.
-        test: share of the rows held out to judge the result, another table for that, or None.
-        validation: share of the rest by which training is stopped and the best weights are chosen; 0 for
-            none.
         network: a network of one's own; it gets numbers (N, F) and categories (N, C), or what there is of
             the two.
         hidden: units of the hidden layers; None chooses by the number of rows.
         activation: of the hidden layers.
-        dropout: share of hidden units left out in training.
-        optimizer: name or optimizer; one given as an object keeps its own rate.
-        learning_rate: the highest rate.
-        schedule: "one_cycle" rises and falls over the epochs; "constant" stays.
-        weight_decay: see `sl.optim.Optimizer`.
-        batch_size: rows of a batch; None chooses by the number of rows.
-        epochs: at most; None chooses by the number of rows.
-        patience: epochs without a better validation loss after which the training ends; None chooses by the number of epochs.
-        balanced: every class counts the same in all, however rare.
-        seed: of split, weights, order and dropout.
-        callbacks: further ones.
-        verbose: as in `Model.fit`.
-        checkpoint, checkpoint_seconds, resume: as in `Model.fit`.
-        told: called with the fitted encoder before the training begins, to show what was done to the table.
     """
 
     task: str | None = None
     overrides: Mapping[str, Any] | None = None
     encoder: TableEncoder | None = None
-    test: Any = 0.2
-    validation: float = 0.1
-    network: nn.Layer | None = None
     hidden: Sequence[int] | None = None
     activation: Any = "relu"
-    dropout: float = 0.1
-    optimizer: Any = "adamw"
-    learning_rate: float = 1e-3
-    schedule: str = "one_cycle"
-    weight_decay: float | None = None
-    batch_size: int | str | None = None
-    epochs: int | None = None
-    patience: int | None = None
-    balanced: bool = False
-    seed: int = 0
-    callbacks: Sequence[Callback] = ()
-    verbose: int | str = "auto"
-    checkpoint: str | Path | None = None
-    checkpoint_seconds: float = 10.0
-    resume: bool = False
-    told: Callable[[TableEncoder], None] | None = None
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """Figures on some rows beside those of predicting nothing in particular.
+class TabularModel(Fitted):
+    """A network with the encoder of its table: raw rows in, labels or values out. See `Fitted`.
 
-    Attributes:
-        rows: their number.
-        scores: accuracy, balanced_accuracy, log_loss, auc (of two classes); or rmse, mae, r2 in the target's
-            unit.
-        baseline: the same for always giving the training rows' class shares, or their mean.
+    Rows are whatever `read_table` takes: a file, frame, dict of columns or list of dicts.
     """
 
-    rows: int
-    scores: dict[str, float]
-    baseline: dict[str, float]
-
-
-@dataclass(eq=False)
-class TabularModel:
-    """A network with the encoder of its table: raw rows in, labels or values out.
-
-    Attributes:
-        model: the network.
-        encoder: how raw rows become its inputs.
-        history: the record of the training.
-        trivial: share of each class in the training rows, or (their mean,): what the baseline predicts.
-        rows: numbers of rows by part: "train", "validation", "test".
-        scores, baseline: figures on the test rows (on the validation rows when there are none, or else on
-            the training rows), beside those of the baseline; see `Judgement`.
-    """
-
-    model: Model
-    encoder: TableEncoder
-    history: History = field(default_factory=History)
-    trivial: tuple[float, ...] = ()
-    rows: dict[str, int] = field(default_factory=dict)
-    scores: dict[str, float] = field(default_factory=dict)
-    baseline: dict[str, float] = field(default_factory=dict)
+    kind = "table"
+    title = "a table"
+    encoders = TableEncoder
 
     @property
     def target(self) -> str:
         """Name of the column that is predicted."""
         assert self.encoder.target is not None
-        return self.encoder.target.name
+        return str(self.encoder.target.name)
 
-    @property
-    def measured_on(self) -> str:
-        """The part of the rows that `scores` were measured on."""
-        return next(part for part in ("test", "validation", "train") if self.rows.get(part) or part == "train")
-
-    @property
-    def task(self) -> str:
-        """ "classification" or "regression"."""
-        return str(self.encoder.task)
-
-    @property
-    def classes(self) -> tuple[Any, ...]:
-        """Labels of the classes, in the order of `predict_proba`."""
-        return self.encoder.classes
-
-    def predict(self, source: Any) -> Array:
-        """The most probable label of each row, or its value.
-
-        Args:
-            source: rows as they are: a file, frame, dict of columns or list of dicts, without the target or
-                with it.
-
-        Returns:
-            Labels (N,), or float64 values (N,).
-
-        Raises:
-            DataError: a column is missing, or a cell cannot be read; both named.
-        """
-        return self.encoder.decode_target(self.outputs(self.encoder.transform(source, target=False)))
-
-    def predict_proba(self, source: Any) -> Array:
-        """The probability of each class.
-
-        Args:
-            source: as for `predict`.
-
-        Returns:
-            (N, classes), in the order of `classes`.
-
-        Raises:
-            ArgumentError: the target is a number.
-        """
-        if self.task != "classification":
-            raise ArgumentError(f"{self.target!r} is a number: it has no classes, and so no probabilities", fix="use predict")
-        return self.outputs(self.encoder.transform(source, target=False))
-
-    def evaluate(self, source: Any) -> Judgement:
-        """Figures on rows with a target, beside those of a trivial baseline.
-
-        Args:
-            source: as for `predict`, with the target.
-
-        Raises:
-            DataError: a column is missing, a cell cannot be read, or no row has a target.
-        """
-        return self.judge(self.encoder.transform(source, target=True))
-
-    def outputs(self, table: EncodedTable) -> Array:
-        """What the network says of encoded rows: probabilities (N, classes), or standardised values (N,)."""
-        if not len(table):
-            return np.zeros((0, len(self.classes)) if self.classes else (0,), np.float32)
-        made = self.model.predict(_inputs(table))
-        return _probabilities(made) if self.classes else made  # type: ignore[no-any-return]
-
-    def judge(self, table: EncodedTable) -> Judgement:
-        """As `evaluate`, of encoded rows."""
-        if table.target is None or not len(table):
-            raise DataError(f"no row has a value of the target {self.target!r}", fix="use rows whose target is known")
-        outputs, trivial = self.outputs(table), np.asarray(self.trivial)
-        if self.classes:
-            always = np.tile(trivial, (len(table), 1))
-            return Judgement(len(table), classification_scores(table.target, outputs), classification_scores(table.target, always))
-        true = self.encoder.decode_target(table.target)
-        found = self.encoder.decode_target(outputs)
-        return Judgement(len(table), regression_scores(true, found), regression_scores(true, np.full(len(true), trivial[0])))
-
-    def save(self, path: str | Path) -> None:
-        """Write model and encoder to one file.
-
-        Raises:
-            StorageError: it cannot be written; an older file of that name is unharmed.
-        """
-        self.model.preprocessing = {
-            "kind": _KIND,
-            "encoder": self.encoder.to_config(),
-            "trivial": list(self.trivial),
-            "rows": self.rows,
-            "scores": self.scores,
-            "baseline": self.baseline,
-        }
-        self.model.save(path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> TabularModel:
-        """The model that `save` wrote.
-
-        Raises:
-            StorageError: there is no such file.
-            ModelFileError: it is damaged, or not the model of a table.
-        """
-        return cls.of_model(load(path), str(path))
-
-    @classmethod
-    def of_model(cls, model: Model, name: str) -> TabularModel:
-        """The table's side of a model that was loaded.
-
-        Args:
-            model: what `sl.load` gave.
-            name: of its file, for messages.
-
-        Raises:
-            ModelFileError: it was not trained on a table.
-        """
-        kept = model.preprocessing
-        if not isinstance(kept, dict) or kept.get("kind") != _KIND:
-            raise ModelFileError(
-                f"{name} holds a network that was not trained on a table", fix="open it with sl.load, and predict on arrays"
-            )
-        try:
-            encoder = TableEncoder.from_config(kept["encoder"])
-            return cls(model, encoder, model.history, tuple(kept["trivial"]), kept["rows"], kept["scores"], kept["baseline"])
-        except KeyError as error:
-            raise ModelFileError(f"{name} is damaged: its description lacks {error}", fix="take another copy, or save it again") from error
-
-    def __repr__(self) -> str:
-        figures = ", ".join(f"{k}={v:.4g}" for k, v in self.scores.items())
-        return f"TabularModel({self.task}, {self.rows.get('train', 0):,} rows{', ' + figures if figures else ''})"
+    def predictions(self, source: Any) -> Predictions:
+        read = read_table(source)
+        rows = self.encoder.transform(read, target=False)
+        return Predictions(self.as_frame(self.outputs(rows)), read.frame, tuple(str(note) for note in rows.notes))
 
 
 def fit_table(source: Any, target: str | None = None, options: TableOptions | None = None, **changes: Any) -> TabularModel:
@@ -285,11 +93,7 @@ def fit_table(source: Any, target: str | None = None, options: TableOptions | No
         >>> model.scores["accuracy"] > model.baseline["accuracy"]
         True
     """
-    known = [f.name for f in fields(TableOptions)]
-    for name in changes:
-        if name not in known:
-            raise unknown_name("option", name, known)
-    options = replace(options or TableOptions(), **changes)
+    options = with_changes(options or TableOptions(), changes)
     table = read_table(source)
     target = chosen_target(table, target)
     train, held, test = _parts(table, target, options)
@@ -299,11 +103,9 @@ def fit_table(source: Any, target: str | None = None, options: TableOptions | No
     judged = None if test is None else encoder.transform(test, target=True)
     if options.told is not None:
         options.told(encoder)
-    made = TabularModel(_model(encoder, learnt, options), encoder, trivial=_trivial(encoder, learnt))
-    made.rows = {"train": len(learnt), "validation": len(checked or ()), "test": len(judged or ())}
-    made.history = _train(made.model, learnt, checked, options, classes=bool(encoder.classes))
-    result = made.judge(judged or checked or learnt)
-    made.scores, made.baseline = result.scores, result.baseline
+    size, epochs = _sizes(len(learnt), options)
+    made = TabularModel(_model(encoder, learnt, options, size, epochs), encoder)
+    made.learn(learnt, checked, judged, options, size, epochs)
     return made
 
 
@@ -353,25 +155,15 @@ def _text_width(rows: int) -> int:
     return int(min(128, max(8, 2 ** round(np.log2(max(rows, 1) / 20)))))
 
 
-def _inputs(table: EncodedTable) -> Any:
-    """Numbers and categories, or what there is of the two."""
-    parts = tuple(a for a in (table.numbers, table.categories) if a.shape[1])
-    return parts if len(parts) > 1 else parts[0]
-
-
 def _sizes(rows: int, options: TableOptions) -> tuple[int | str, int]:
     """Batch size and epochs: small tables get small batches and many epochs, so that there are enough
     updates.
     """
-    size = options.batch_size or min(1024, max(32, 2 ** round(np.log2(max(rows, 1) / 200))))
-    if options.epochs is not None:
-        return size, options.epochs
-    return size, int(min(300, max(20, -(-4000 // training_plan(rows, size).iterations))))
+    return chosen_plan(rows, options, min(1024, max(32, 2 ** round(np.log2(max(rows, 1) / 200)))), updates=4000, low=20, high=300)
 
 
-def _model(encoder: TableEncoder, table: EncodedTable, options: TableOptions) -> Model:
+def _model(encoder: TableEncoder, table: EncodedTable, options: TableOptions, size: int | str, epochs: int) -> Model:
     """An untrained model for an encoded table."""
-    size, epochs = _sizes(len(table), options)
     network = options.network
     if network is None:
         layers: list[nn.Layer] = [nn.TableInput(table.cardinalities, names=_unique(table.category_names))]
@@ -380,7 +172,7 @@ def _model(encoder: TableEncoder, table: EncodedTable, options: TableOptions) ->
         layers += [nn.Dense(len(encoder.classes))] if encoder.classes else [nn.Dense(1), nn.Reshape(())]
         network = nn.Sequential(layers)
     loss = "sparse_categorical_crossentropy" if encoder.classes else "mse"
-    optimizer = _optimizer(options, training_plan(len(table), size, epochs).updates)
+    optimizer = optimizer_of(options, training_plan(len(table), size, epochs).updates)
     metrics = ["accuracy"] if encoder.classes else ["mae"]
     return Model(network, loss=loss, optimizer=optimizer, metrics=metrics, seed=options.seed)
 
@@ -399,53 +191,3 @@ def _unique(names: Sequence[str]) -> list[str]:
             clean += "_"
         made.append(clean)
     return made
-
-
-def _optimizer(options: TableOptions, updates: int) -> optim.Optimizer:
-    if not isinstance(options.optimizer, str):
-        return optim.get(options.optimizer)
-    if options.schedule not in ("one_cycle", "constant"):
-        raise unknown_name("schedule", options.schedule, ("one_cycle", "constant"))
-    cycle = options.schedule == "one_cycle" and updates > 10
-    rate: Any = optim.OneCycleLR(options.learning_rate, updates) if cycle else options.learning_rate
-    decay = {} if options.weight_decay is None else {"weight_decay": options.weight_decay}
-    return replace(optim.get(options.optimizer), learning_rate=rate, **decay)
-
-
-def _train(model: Model, table: EncodedTable, checked: EncodedTable | None, options: TableOptions, *, classes: bool) -> History:
-    size, epochs = _sizes(len(table), options)
-    callbacks = list(options.callbacks)
-    if checked is not None and len(checked):
-        callbacks.insert(0, EarlyStopping(patience=options.patience or max(10, epochs // 10), restore_best_weights=True))
-    return model.fit(
-        _inputs(table),
-        table.target,
-        epochs=epochs,
-        batch_size=size,
-        validation=(_inputs(checked), checked.target) if checked is not None and len(checked) else None,
-        class_weight="balanced" if options.balanced and classes else None,
-        callbacks=callbacks,
-        verbose=options.verbose,
-        checkpoint=options.checkpoint,
-        checkpoint_seconds=options.checkpoint_seconds,
-        resume=options.resume,
-        seed=options.seed,
-    )
-
-
-def _trivial(encoder: TableEncoder, learnt: EncodedTable) -> tuple[float, ...]:
-    """The classes' shares in the training rows, or their mean."""
-    assert learnt.target is not None
-    if encoder.classes:
-        return tuple((np.bincount(learnt.target, minlength=len(encoder.classes)) / len(learnt)).tolist())
-    return (float(np.mean(encoder.decode_target(learnt.target))),)
-
-
-def _probabilities(scores: Array) -> Array:
-    """The network's scores as probabilities, unless they are (a network of one's own may end with a
-    softmax).
-    """
-    if len(scores) and scores.min() >= 0 and np.abs(scores.sum(axis=1) - 1).max() < 1e-4:
-        return scores
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)

@@ -1,0 +1,170 @@
+"""The kinds of data `saltus fit` knows, one record each: how a path of that kind looks, how it is read, learnt and
+used. Above all of `train`; the command line asks here and knows no kind by name.
+
+A new kind is a record in `KINDS`: a subclass of `Fitted` with its options, and two functions. The first
+kind that recognises a path gets it; `--kind` overrides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from saltus.base.errors import DataError, ModelFileError, unknown_name
+from saltus.data import read_table
+from saltus.train.fitted import FitOptions, Fitted
+from saltus.train.model import Model, load
+from saltus.train.tabular import TableOptions, TabularModel, chosen_target, fit_table
+
+COMMON = (
+    "epochs", "batch_size", "learning_rate", "schedule", "optimizer", "weight_decay", "validation", "test", "patience", "balanced", "seed",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Data that were opened, before anything is learnt.
+
+    Attributes:
+        data: what the kind's `fit` takes.
+        target: what is to be predicted.
+        said: a line on what was found.
+    """
+
+    data: Any
+    target: str | None
+    said: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of data.
+
+    Attributes:
+        fitted: its models; the kind's name and title stand there.
+        looks: what its files are, for messages.
+        options: how it is learnt; `fit` takes such a record.
+        own: options of its own that the command line sets by name, next to `COMMON`; "overrides" is
+            --column.
+        recognises: whether a path that exists holds this kind, by its name and a glance inside.
+        open: (source, target or None, options) -> Opened; refuses what cannot be learnt from at all.
+        fit: (data, target, options) -> the trained model.
+        example: what to write for new data, such as NEW.csv.
+        several: whether `predict` takes several files in one call, as a list.
+    """
+
+    fitted: type[Fitted]
+    looks: str
+    options: type[FitOptions]
+    own: tuple[str, ...]
+    recognises: Callable[[Path], bool]
+    open: Callable[[Any, str | None, Any], Opened]
+    fit: Callable[[Any, str | None, Any], Fitted]
+    example: str
+    several: bool = False
+
+    @property
+    def name(self) -> str:
+        """As in --kind and in model files."""
+        return self.fitted.kind
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the options that the command line sets."""
+        return (*self.own, *COMMON)
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+
+
+def _open_table(source: Any, target: str | None, options: TableOptions) -> Opened:
+    read = read_table(source)
+    column = chosen_target(read, target)
+    said = "" if target else " (the last column; choose another with --target)"
+    return Opened(read, column, f"{read.name}: {read.frame.height:,} rows, {read.frame.width} columns; target {column!r}{said}")
+
+
+TABLE = Kind(
+    TabularModel, "a CSV, Parquet, JSON lines or Arrow file", TableOptions, ("task", "hidden", "activation", "dropout", "overrides"),
+    recognises=Path.is_file, open=_open_table, fit=fit_table, example="NEW.csv",
+)  # fmt: skip
+
+# -- all of them -------------------------------------------------------------------------------------------------------
+
+KINDS = (TABLE,)  # in the order in which a path is offered to them; tables take any file
+
+
+def names() -> tuple[str, ...]:
+    """The kinds there are.
+
+    Example:
+        >>> "table" in names()
+        True
+    """
+    return tuple(kind.name for kind in KINDS)
+
+
+def named(name: str) -> Kind:
+    """The kind of a name.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+    """
+    if name not in names():
+        raise unknown_name("kind of data", name, names())
+    return next(kind for kind in KINDS if kind.name == name)
+
+
+def infer(source: Any) -> Kind:
+    """The kind of data that a path holds.
+
+    Args:
+        source: a path; one that does not exist counts as a table, whose reader says what is missing.
+
+    Raises:
+        DataError: no kind recognises it.
+    """
+    path = Path(source)
+    if not path.exists():
+        return TABLE
+    for kind in KINDS:
+        if kind.recognises(path):
+            return kind
+    looks = "; ".join(f"{kind.name}: {kind.looks}" for kind in KINDS)
+    what = "is an empty folder" if path.is_dir() and not any(path.iterdir()) else "holds nothing that saltus can learn from"
+    raise DataError(f"{path} {what}", fix=f"give one of these ({looks}), or name the kind with --kind to be told what is missing")
+
+
+def of_model(model: Model, name: str) -> Fitted:
+    """A model that was loaded, with its data's side.
+
+    Args:
+        model: what `sl.load` gave.
+        name: of its file, for messages.
+
+    Raises:
+        ModelFileError: it was not made by `saltus fit`, or is of a kind that this version does not know.
+    """
+    kept = model.preprocessing
+    kind = kept.get("kind") if isinstance(kept, dict) else None
+    if kind is None:
+        raise ModelFileError(
+            f"{name} holds a network without the preparation of its data", fix="open it with sl.load, and predict on arrays"
+        )
+    if kind not in names():
+        raise ModelFileError(
+            f"{name} holds a model of the kind {kind!r}; this saltus knows {', '.join(names())}", fix="use a later version of saltus"
+        )
+    return named(kind).fitted.of_model(model, name)
+
+
+def load_fitted(path: str | Path) -> Fitted:
+    """The model that `saltus fit` left in a file, whatever its kind.
+
+    Raises:
+        StorageError: there is no such file.
+        ModelFileError: it is damaged, or was not made by `saltus fit`.
+    """
+    return of_model(load(path), str(path))
