@@ -4,9 +4,11 @@ plain trees. Knows no training.
 
 from saltus.nn import activations, constraints, initializers, losses, metrics, regularizers
 from saltus.nn.activating import ELU, LeakyReLU, PReLU, ReLU, Softmax, Step
+from saltus.nn.border import Cropping1D, Cropping2D, Cropping3D, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 from saltus.nn.config import from_config, register, to_config
 from saltus.nn.containers import Parallel, Residual, Sequential
 from saltus.nn.convolution import Conv1D, Conv2D, Conv3D
+from saltus.nn.convolution_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from saltus.nn.core import (
     Activation,
     ActivityRegularization,
@@ -19,12 +21,13 @@ from saltus.nn.core import (
     Rescaling,
     Reshape,
 )
+from saltus.nn.depthwise import DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
 from saltus.nn.embedding import Embedding, TableInput, embedding_width
 from saltus.nn.graph import Input, Network
 from saltus.nn.layer import Layer, Spec
 from saltus.nn.merge import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from saltus.nn.module import Applied, Description, Variables, apply, describe, init
-from saltus.nn.noise import Dropout, GaussianDropout, GaussianNoise
+from saltus.nn.noise import Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from saltus.nn.normalization import BatchNormalization, LayerNormalization
 from saltus.nn.perceptron import Perceptron
 from saltus.nn.scope import Scope
@@ -39,9 +42,17 @@ __all__ = [
     "BatchNormalization",
     "Concatenate",
     "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
+    "Conv2DTranspose",
     "Conv3D",
+    "Conv3DTranspose",
+    "Cropping1D",
+    "Cropping2D",
+    "Cropping3D",
     "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
     "Description",
     "Dot",
     "Dropout",
@@ -69,13 +80,21 @@ __all__ = [
     "Reshape",
     "Residual",
     "Scope",
+    "SeparableConv1D",
+    "SeparableConv2D",
     "Sequential",
     "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
     "Spec",
     "Step",
     "Subtract",
     "TableInput",
     "Variables",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+    "ZeroPadding3D",
     "activations",
     "apply",
     "constraints",

@@ -88,7 +88,7 @@ def settle_padding(layer: Any, rank: int, words: tuple[str, ...]) -> Any:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class _Windowed(Layer):
+class Windowed(Layer):
     """What all convolution layers share: the form of their arguments, bias and activation.
 
     Derived classes have the fields named here; `parts` names those of their initializers, regularizers and constraints.
@@ -137,7 +137,7 @@ class _Windowed(Layer):
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class _Convolution(_Windowed):
+class _Convolution(Windowed):
     """Convolution over `rank` axes."""
 
     filters: int
@@ -210,7 +210,7 @@ class Conv1D(_Convolution):
     """
 
     rank: ClassVar[int] = 1
-    words: ClassVar[tuple[str, ...]] = (*_Windowed.words, "causal")
+    words: ClassVar[tuple[str, ...]] = (*Windowed.words, "causal")
 
 
 @register(aliases=("convolution2d",))

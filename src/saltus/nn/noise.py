@@ -12,7 +12,7 @@ from dataclasses import KW_ONLY
 from typing import Any, ClassVar
 
 from saltus.base import dtypes as dt
-from saltus.base.errors import ArgumentError
+from saltus.base.errors import ArgumentError, ShapeError
 from saltus.ir.spec import OPS
 from saltus.nn.checks import number, whole
 from saltus.nn.config import register
@@ -24,6 +24,7 @@ from saltus.tensor.elementwise import where
 from saltus.tensor.manipulation import broadcast_to
 from saltus.tensor.operands import as_tensor
 from saltus.tensor.tensor import Tensor, of_node
+from saltus.tensor.tracing import here
 
 
 def _key(scope: Scope, seed: int | None) -> Tensor:
@@ -96,6 +97,85 @@ class Dropout(Layer):
                 fix="use None or 1 for each axis",
             )
         return tuple(d if n is None else n for n, d in zip(self.noise_shape, shape, strict=True))
+
+
+class _SpatialDropout(Dropout):
+    """Dropout of whole channels over `rank` axes."""
+
+    rank: ClassVar[int]
+
+    def _mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if len(shape) != self.rank + 2:
+            raise ShapeError(f"the input must have {self.rank + 2} axes (N, ..., channels), got {shape}", site=here())
+        return (shape[0], *(1,) * self.rank, shape[-1])
+
+
+@register
+class SpatialDropout1D(_SpatialDropout):
+    """Sets whole channels of sequences to 0 while training: neighbouring steps are too alike for single ones to matter.
+
+    Args:
+        rate: share of the channels that is dropped.
+        seed: tells streams apart for the same key.
+
+    Returns:
+        `call` takes (N, steps, channels).
+
+    Source: Tompson et al., "Efficient object localization using convolutional networks", 2015.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> out = nn.apply(nn.SpatialDropout1D(0.5), {}, {}, sl.ones((2, 3, 4)), training=True, key=sl.random.key(0)).output
+        >>> bool((out[:, 0] == out[:, 2]).all())
+        True
+    """
+
+    rank: ClassVar[int] = 1
+
+
+@register
+class SpatialDropout2D(_SpatialDropout):
+    """Sets whole channels of images to 0 while training: neighbouring pixels are too alike for single ones to matter.
+
+    Args:
+        rate: share of the channels that is dropped.
+        seed: tells streams apart for the same key.
+
+    Returns:
+        `call` takes (N, height, width, channels).
+
+    Source: Tompson et al., "Efficient object localization using convolutional networks", 2015.
+
+    Example:
+        >>> from saltus import nn
+        >>> nn.SpatialDropout2D(0.3)
+        SpatialDropout2D(0.3)
+    """
+
+    rank: ClassVar[int] = 2
+
+
+@register
+class SpatialDropout3D(_SpatialDropout):
+    """Sets whole channels of volumes to 0 while training.
+
+    Args:
+        rate: share of the channels that is dropped.
+        seed: tells streams apart for the same key.
+
+    Returns:
+        `call` takes (N, depth, height, width, channels).
+
+    Source: Tompson et al., "Efficient object localization using convolutional networks", 2015.
+
+    Example:
+        >>> from saltus import nn
+        >>> nn.SpatialDropout3D(0.3)
+        SpatialDropout3D(0.3)
+    """
+
+    rank: ClassVar[int] = 3
 
 
 @register
