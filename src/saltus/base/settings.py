@@ -13,6 +13,9 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from saltus.base.errors import ArgumentError
@@ -57,6 +60,43 @@ def available_cores() -> int:
 def threads() -> int:
     """Worker threads of the native engine."""
     return _whole("SALTUS_THREADS", 1, 256) or available_cores()
+
+
+class Crowd:
+    """Threads of Python that compute at the same time, each on a core of its own.
+
+    Attributes:
+        active: how many of them are at work.
+    """
+
+    def __init__(self) -> None:
+        self.active = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def member(self) -> Iterator[None]:
+        """Count this thread in while the block runs."""
+        before, _here.crowd = _here.crowd, self
+        with self._lock:
+            self.active += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.active -= 1
+            _here.crowd = before
+
+
+class _Here(threading.local):
+    crowd: Crowd | None = None
+
+
+_here = _Here()
+
+
+def crowded() -> bool:
+    """Whether this thread should leave the other cores to other threads of its crowd."""
+    return _here.crowd is not None and _here.crowd.active > 1
 
 
 def vector_bits() -> int | None:

@@ -8,12 +8,12 @@ params, state = optimizer.update(gradients, state, params, step)
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from saltus.base import tree
-from saltus.base.errors import ArgumentError
+from saltus.base.errors import ArgumentError, unknown_name
 from saltus.optim import transforms as piece
 from saltus.optim.record import REGISTRY, Record, find, from_config, number, record, whole
 from saltus.optim.schedules import Schedule, rate_at
@@ -24,6 +24,20 @@ from saltus.tensor.operands import as_tensor
 from saltus.tensor.tensor import Tensor
 
 Rate = float | Schedule | Callable[[Any], Any]
+
+ADJUSTABLE = ("momentum", "weight_decay", "beta_1", "beta_2", "rho")
+
+
+def _copy(value: Any) -> Any:
+    """A record of the same fields that nobody else holds."""
+    made = object.__new__(type(value))
+    made.__dict__.update(value.__dict__)
+    return made
+
+
+def _counts(value: Any) -> bool:
+    """Whether a number has a part in the update: one in the state may, any other unless it is 0 or None."""
+    return isinstance(value, Tensor) or bool(value)
 
 
 @dataclass(frozen=True)
@@ -42,6 +56,8 @@ class Optimizer(Record):
         ema_overwrite_frequency: replace the parameters by their average every so many updates too.
         gradient_accumulation_steps: make one update out of the mean gradient of so many batches.
         exclude_from_weight_decay: parameters whose path contains one of these texts do not decay.
+        adjustable: names of further numbers, such as "momentum" or "learning_rate.max_lr" of a schedule, that stand in the
+            state beside the learning rate, so that trainings that differ only in them share one compiled step.
     """
 
     learning_rate: Rate = 0.001
@@ -54,6 +70,7 @@ class Optimizer(Record):
     ema_overwrite_frequency: int | None = whole(None, kw_only=True)
     gradient_accumulation_steps: int | None = whole(None, kw_only=True)
     exclude_from_weight_decay: tuple[str, ...] = field(default=(), kw_only=True)
+    adjustable: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,6 +85,39 @@ class Optimizer(Record):
                 f"{type(self).__name__}: {' and '.join(clips)} are given; only one of them can be",
                 fix=f"leave {clips[-1]} out",
             )
+        for name in self.adjustable:
+            if not isinstance(self.number(name), (int, float)):
+                raise ArgumentError(f"{type(self).__name__}: adjustable names {name!r}, which is {self.number(name)!r} and not a number")
+
+    def number(self, name: str) -> Any:
+        """The value of a field by its name, "learning_rate.max_lr" for one of a schedule.
+
+        Raises:
+            UnknownNameError: there is no such number, or it shapes the step and cannot be changed.
+        """
+        owner, _, last = name.rpartition(".")
+        holder = self.learning_rate if owner == "learning_rate" else self if not owner else None
+        known = [n for n in ADJUSTABLE if hasattr(self, n)]
+        if isinstance(self.learning_rate, Schedule):
+            known += [f"learning_rate.{f.name}" for f in fields(self.learning_rate) if f.metadata.get("number")]
+        if name not in known:
+            raise unknown_name(f"adjustable number of {type(self).__name__}", name, known)
+        return getattr(holder, last)
+
+    def with_numbers(self, values: Mapping[str, Any]) -> Any:
+        """This optimizer with other values of some numbers (see `number`), which may be Tensors and are not checked."""
+        made = _copy(self)
+        for name, value in values.items():
+            owner, _, last = name.rpartition(".")
+            if owner and made.learning_rate is self.learning_rate:
+                made.__dict__["learning_rate"] = _copy(self.learning_rate)
+            (made.learning_rate if owner else made).__dict__[last] = value
+        return made
+
+    def structure(self) -> Any:
+        """The optimizer without the numbers that stand in its state: equal for trainings that can share a compiled step."""
+        bare = dict.fromkeys(self.adjustable, 0.0)
+        return self.with_numbers(bare if callable(self.learning_rate) else {**bare, "learning_rate": 0.0})
 
     def rule(self) -> Transform:
         """From gradients to what is subtracted from the parameters."""
@@ -82,7 +132,7 @@ class Optimizer(Record):
             parts.insert(0, piece.clip_by_value(self.clipvalue))
         if self.global_clipnorm is not None:
             parts.insert(0, piece.clip_by_global_norm(self.global_clipnorm))
-        if self.weight_decay:
+        if _counts(self.weight_decay):
             parts.append(piece.add_decayed_weights(self.weight_decay, self.exclude_from_weight_decay))
         return chain(*parts)
 
@@ -96,7 +146,10 @@ class Optimizer(Record):
             A dict of trees. A learning rate that is a number stands in it as "learning_rate", so that it can
             be changed without compiling the training step again.
         """
-        state: dict[str, Any] = {"rule": self.transform().init(params)}
+        live = {name: full((), float(self.number(name)), dtype="float64") for name in self.adjustable}
+        state: dict[str, Any] = {"rule": self.with_numbers(live).transform().init(params)}
+        if live:
+            state["adjustable"] = live
         if not callable(self.learning_rate):
             state["learning_rate"] = full((), float(self.learning_rate), dtype="float64")
         if self.use_ema:
@@ -135,8 +188,9 @@ class Optimizer(Record):
         return tree.map(choose, new_params, params), after
 
     def _apply(self, gradients: Tree, state: dict[str, Any], params: Tree, count: Tensor) -> tuple[Tree, dict[str, Any]]:
-        rate = state["learning_rate"] if "learning_rate" in state else rate_at(self.learning_rate, count)
-        updates, rule = self.transform().update(gradients, state["rule"], params, Moment(count, rate))
+        live = self._live(state)
+        rate = state["learning_rate"] if "learning_rate" in state else rate_at(live.learning_rate, count)
+        updates, rule = live.transform().update(gradients, state["rule"], params, Moment(count, rate))
         new = tree.map(lambda p, u: p - u, params, updates)
         after = {**state, "rule": rule}
         if self.use_ema:
@@ -147,6 +201,10 @@ class Optimizer(Record):
                 due = (count + 1) % int(self.ema_overwrite_frequency) == 0
                 new = tree.map(lambda a, p: where(due, a, p), after["average"], new)
         return new, after
+
+    def _live(self, state: dict[str, Any]) -> Any:
+        """The optimizer with the numbers of a state in place of its own."""
+        return self.with_numbers(state["adjustable"]) if self.adjustable else self
 
     def rate(self, state: dict[str, Any], step: Any) -> Tensor:
         """The learning rate that a step uses.
@@ -160,7 +218,7 @@ class Optimizer(Record):
         """
         if "learning_rate" in state:
             return as_tensor(state["learning_rate"])
-        return rate_at(self.learning_rate, as_tensor(step) // int(self.gradient_accumulation_steps or 1))
+        return rate_at(self._live(state).learning_rate, as_tensor(step) // int(self.gradient_accumulation_steps or 1))
 
 
 @record("optimizer")
@@ -190,7 +248,7 @@ class SGD(Optimizer):
 
     def rule(self) -> Transform:
         scaled = piece.scale_by_learning_rate()
-        return chain(scaled, piece.trace(self.momentum, nesterov=self.nesterov)) if self.momentum else scaled
+        return chain(scaled, piece.trace(self.momentum, nesterov=self.nesterov)) if _counts(self.momentum) else scaled
 
 
 @record("optimizer")
@@ -223,7 +281,7 @@ class RMSprop(Optimizer):
             piece.scale_by_rms(self.rho, self.epsilon, centered=self.centered),
             piece.scale_by_learning_rate(),
         ]
-        return chain(*scaled, *([piece.trace(self.momentum)] if self.momentum else []))
+        return chain(*scaled, *([piece.trace(self.momentum)] if _counts(self.momentum) else []))
 
 
 @record("optimizer")

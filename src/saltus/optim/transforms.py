@@ -91,19 +91,25 @@ def _times(factor: Tensor, value: Tensor) -> Tensor:
     return factor.astype(value.dtype) * value
 
 
+def _by(value: Tensor, factor: float | Tensor) -> Tensor:
+    """A Tensor times a number, or times a float64 scalar in the Tensor's own type."""
+    return _times(factor, value) if isinstance(factor, Tensor) else value * factor
+
+
 def _count(moment: Moment) -> Tensor:
     """The number of this update, from 1, as float64."""
     return (moment.step + 1).astype("float64")
 
 
-def _corrected(decay: float, moment: Moment) -> Tensor:
+def _corrected(decay: float | Tensor, moment: Moment) -> Tensor:
     """1 - decay^t: the weight that a moving average begun at 0 has gathered."""
-    return 1.0 - pow(full((), decay, dtype="float64"), _count(moment))
+    base = decay if isinstance(decay, Tensor) else full((), decay, dtype="float64")
+    return 1.0 - pow(base, _count(moment))
 
 
-def _toward(average: Tree, values: Tree, decay: float) -> Tree:
+def _toward(average: Tree, values: Tree, decay: float | Tensor) -> Tree:
     """average * decay + value * (1 - decay), leaf by leaf."""
-    return tree.map(lambda a, v: a + (v - a) * (1.0 - decay), average, values)
+    return tree.map(lambda a, v: a + _by(v - a, 1.0 - decay), average, values)
 
 
 # -- what any optimizer may have before and after its own rule ----------------------------------------------
@@ -172,7 +178,7 @@ def scale_by_learning_rate() -> Transform:
 # -- rules --------------------------------------------------------------------------------------------------
 
 
-def trace(momentum: float, *, nesterov: bool = False) -> Transform:
+def trace(momentum: float | Tensor, *, nesterov: bool = False) -> Transform:
     """Momentum: v = momentum * v + u. With nesterov the update looks one step ahead: momentum * v + u.
 
     Source: Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep
@@ -180,8 +186,8 @@ def trace(momentum: float, *, nesterov: bool = False) -> Transform:
     """
 
     def update(updates: Tree, state: Tree, params: Tree, moment: Moment) -> tuple[Tree, Tree]:
-        velocity = tree.map(lambda v, u: v * momentum + u, state, updates)
-        return (tree.map(lambda v, u: v * momentum + u, velocity, updates) if nesterov else velocity), velocity
+        velocity = tree.map(lambda v, u: _by(v, momentum) + u, state, updates)
+        return (tree.map(lambda v, u: _by(v, momentum) + u, velocity, updates) if nesterov else velocity), velocity
 
     return Transform(_zeros, update)
 
@@ -267,7 +273,7 @@ def scale_by_adamax(beta_1: float, beta_2: float, epsilon: float) -> Transform:
 
     def update(updates: Tree, state: Tree, params: Tree, moment: Moment) -> tuple[Tree, Tree]:
         mean = _toward(state["mean"], updates, beta_1)
-        largest = tree.map(lambda s, u: maximum(s * beta_2, abs(u)), state["largest"], updates)
+        largest = tree.map(lambda s, u: maximum(_by(s, beta_2), abs(u)), state["largest"], updates)
         rate = moment.rate / _corrected(beta_1, moment)
         return tree.map(lambda m, s: _times(rate, m) / (s + epsilon), mean, largest), {
             "mean": mean,

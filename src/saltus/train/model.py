@@ -24,7 +24,7 @@ from saltus.train import arrays, fit, step, store
 from saltus.train.callbacks import Callback, CallbackList
 from saltus.train.goals import goals_of
 from saltus.train.plan import training_plan
-from saltus.train.program import Feed, Programs, own_copies
+from saltus.train.program import CAPTURING, Feed, Programs, own_copies, programs_of
 from saltus.train.record import History
 from saltus.train.step import Task
 from saltus.train.summary import summary_text
@@ -111,15 +111,16 @@ class Model:
             lambda v: v if isinstance(v, nn.Spec) else nn.Spec(v.shape, v.dtype), x if _has_specs(x) else arrays.as_tree(x, "x")
         )
         inputs = specs if isinstance(specs, tuple) else (specs,)
-        description = nn.describe(self.network, *inputs)
-        goals = self._goals(description)
-        task = Task(self.network, goals, self.optimizer, description)
-        key = random.fold_in(random.key(self.seed), 1)
-        state = step.first_state(task, nn.init(self.network, *inputs, key=key))
-        self._take(specs, task, state)
+        with CAPTURING:
+            description = nn.describe(self.network, *inputs)
+            goals = self._goals(description)
+            task = Task(self.network, goals, self.optimizer, description)
+            key = random.fold_in(random.key(self.seed), 1)
+            state = step.first_state(task, nn.init(self.network, *inputs, key=key))
+            self._take(specs, task, state)
 
     def _take(self, specs: Any, task: Task, state: step.State) -> None:
-        programs = Programs(task, state, self._train_step)
+        programs = programs_of(task, state, self._train_step)
         self._built = Built(specs, task, programs, [t._values() for t in own_copies(state)])
         self._fast = {}
 

@@ -7,8 +7,12 @@ Python than the list is long. `step.py` says what is computed; this file says in
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +80,50 @@ class Feed:
         return tree.unflatten(self.tree, values)
 
 
+CAPTURING = threading.RLock()  # one thread at a time makes graphs
+
+
+class Library:
+    """Programs that several models share: those of equal networks, goals and optimizers, whatever their weights, rates
+    and `Optimizer.adjustable` numbers.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[Any, Programs] = {}
+
+    def programs(self, task: Task, state: steps.State, step: steps.Step) -> Programs:
+        """Those of an earlier model of the same form, or new ones."""
+        form = tuple((tree.format_path(p), t.shape, t.dtype.name) for p, t in tree.paths(state))
+        key = (replace(task, optimizer=task.optimizer.structure(), description=None), form, step)
+        try:
+            hash(key)
+        except TypeError:  # a network that holds arrays or the like cannot be recognised
+            return Programs(task, state, step)
+        with CAPTURING:
+            if key not in self._held:
+                self._held[key] = Programs(task, state, step)
+            return self._held[key]
+
+
+_library: ContextVar[Library | None] = ContextVar("library", default=None)
+
+
+@contextmanager
+def using(library: Library) -> Iterator[Library]:
+    """Models built in this block share their programs through a library."""
+    mark = _library.set(library)
+    try:
+        yield library
+    finally:
+        _library.reset(mark)
+
+
+def programs_of(task: Task, state: steps.State, step: steps.Step) -> Programs:
+    """Programs of a task, from the library in use if there is one."""
+    library = _library.get()
+    return Programs(task, state, step) if library is None else library.programs(task, state, step)
+
+
 class Programs:
     """The programs of a task, each compiled when it is first needed.
 
@@ -96,14 +144,21 @@ class Programs:
         self.used = [i for i, p in enumerate(self.paths) if p[0] in ("params", "frozen", "state")]
         self.clock = [i for i, p in enumerate(self.paths) if p in (("step",), ("optimizer", "learning_rate"))]
         self._made: dict[Any, Any] = {}
-        self.compiling = 0.0  # seconds spent on making programs so far
+        self._seconds = threading.local()
+
+    @property
+    def compiling(self) -> float:
+        """Seconds this thread has spent on making programs so far, or on waiting until another had made them."""
+        return getattr(self._seconds, "spent", 0.0)
 
     def _get(self, kind: Any, make: Callable[[], Any]) -> Any:
         """A program that was made before, or is made now."""
         if kind not in self._made:
             begin = time.perf_counter()
-            self._made[kind] = make()
-            self.compiling += time.perf_counter() - begin
+            with CAPTURING:
+                if kind not in self._made:
+                    self._made[kind] = make()
+            self._seconds.spent = self.compiling + time.perf_counter() - begin
         return self._made[kind]
 
     def new_totals(self) -> list[Array]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import ctypes
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
+from saltus.backend.cpu import binding
 from saltus.backend.cpu import compile as machine
 from saltus.backend.cpu import kernels as native
 from saltus.backend.cpu import runtime
@@ -24,6 +27,7 @@ Array = np.ndarray[Any, Any]
 ALONE = 150_000  # cycles of shareable work below which waking helpers costs more than they bring
 SHARED_PHASE = 30_000  # cycles below which a phase is done before another core has seen it
 RECYCLED = 1 << 18  # bytes from which the memory of a result is kept for the next call
+BRIEF = 100_000  # cycles of a program up to which it keeps Python's lock: giving it away and getting it back costs more than it brings
 PARALLEL_COMPILE = 3  # kernels to compile from which two threads pay
 
 
@@ -69,32 +73,61 @@ def aligned(nbytes: int, align: int = 64) -> Array:
     return np.frombuffer(memoryview(raw)[shift : shift + nbytes], np.uint8)
 
 
-def _nothing() -> None:
-    """Stands for a reference to an array not seen yet."""
-
-
 class NativeProgram:
-    """A planned and compiled graph. Calls are serialised: the program owns its arena."""
+    """A planned and compiled graph. Calls that overlap, from several threads of Python, get a copy of the arena each."""
 
     def __init__(self, plan: Plan, groups: list[str], name: str, results: Sequence[Node]) -> None:
         self.plan, self.groups, self.name = plan, groups, name
-        self._lock = threading.Lock()
         self._results = [(r.shape, r.dtype.numpy) for r in results]
         launches = plan.launches()
-        functions = function_addresses([x.kernel for x in launches])
-        workers = settings.threads()
+        self._functions = function_addresses([x.kernel for x in launches])
+        self._hosts = [x.kernel for x in launches if isinstance(x.kernel, native.HostKernel)]
+        self._twins: list[NativeProgram] = []
+        self._twins_lock = threading.Lock()
+        self._allocate()
+        self.alone = self._shareable() < ALONE
+        self._new = [(k, *form) for k, form in enumerate(self._results) if k not in plan.aliases]
+        # where results take over inputs, these are picked; `_new` replaces the others
+        self._pick = itemgetter(slice(0, 0), *[plan.aliases.get(k, -1) for k in range(len(plan.outputs))])
+        natively = binding.functions()
+        self._bind_natively = natively["bind"] if natively else None
+        self._call_natively = natively["call"] if natively and self.alone and self._brief() else None
+
+    def _brief(self) -> bool:
+        """Whether the whole program is done before another thread would miss Python's lock."""
+        if self._hosts or any(isinstance(s, LoopBegin) for s in self.plan.steps):
+            return False
+        return sum(x.kernel.flops / 16 + x.kernel.nbytes / 8 for x in self.plan.launches()) < BRIEF
+
+    def _allocate(self) -> None:
+        """Memory of one run at a time: arena, scratch and tables."""
+        plan = self.plan
+        self._lock = threading.Lock()
         self._arena = aligned(plan.arena)
         self._scratch_bytes = -(-plan.scratch // 64) * 64 + 64
-        self._scratch = aligned(self._scratch_bytes * workers)
-        self._tables(launches, functions)
-        self._known: list[Any] = [_nothing] * len(plan.inputs)
-        self._addresses = np.zeros(len(plan.inputs) + len(plan.outputs), np.int64)
-        for output, given in plan.aliases.items():  # their words refer to the input
-            self._dynamic_external[self._dynamic_external == len(plan.inputs) + output] = given
-        self.alone = self._shareable() < ALONE
+        self._scratch = aligned(self._scratch_bytes * settings.threads())
+        self._tables(plan.launches(), self._functions)
+        forms = [(n.shape, n.dtype.numpy) for n in plan.inputs]
+        self._binding = binding.Binding(self._state_address, forms, len(plan.outputs), self._places)
         self._failure: list[BaseException] = []
         self._spare: dict[int, list[Array]] = {}
-        self._hosts = [x.kernel for x in launches if isinstance(x.kernel, native.HostKernel)]
+
+    def _free(self) -> NativeProgram:
+        """This program or a copy of it, locked for the caller."""
+        if self._lock.acquire(blocking=False):
+            return self
+        if self._hosts or not settings.crowded():  # a host call knows one listener; and without a crowd cores are busy anyway
+            self._lock.acquire()
+            return self
+        with self._twins_lock:
+            for twin in self._twins:
+                if twin._lock.acquire(blocking=False):
+                    return twin
+            twin = copy.copy(self)
+            twin._allocate()
+            twin._lock.acquire()
+            self._twins.append(twin)
+            return twin
 
     def _shareable(self) -> float:
         """Work, in rough cycles, that helpers could take over: that of phases with several chunks."""
@@ -113,12 +146,14 @@ class NativeProgram:
     def _tables(self, launches: list[Launch], functions: list[int]) -> None:
         """Arguments of all launches in one block, and the tables of runtime.py."""
         external = {node: k for k, node in enumerate([*self.plan.inputs, *self.plan.outputs])}
+        for output, given in self.plan.aliases.items():
+            external[self.plan.outputs[output]] = given
         total = sum(len(x.words) for x in launches)
         moving = sum(len(p.moves) for x in launches for _, p in x.pointers)
         words = np.zeros(total + moving + 8, np.int64)
         base = words.ctypes.data
         arena = self._arena.ctypes.data
-        dynamic: list[tuple[int, int, int]] = []  # (word, external, offset)
+        self._places: list[tuple[int, int, int]] = []  # (address of the word, number of the array, offset)
         patches: dict[int, list[list[int]]] = {}
         starts, at = [], 0
         extra = total
@@ -136,14 +171,11 @@ class NativeProgram:
                     patches.setdefault(loop, []).append([base + 8 * target, base + 8 * source, step, 0])
                 first = chain[-1]
                 if place.root in external:
-                    dynamic.append((first, external[place.root], place.offset))
+                    self._places.append((base + 8 * first, external[place.root], place.offset))
                 else:
                     words[first] = arena + self.plan.offsets[place.root] + place.offset
             at += len(x.words)
         self._words = words
-        self._dynamic_words = np.array([d[0] for d in dynamic], np.int64)
-        self._dynamic_external = np.array([d[1] for d in dynamic], np.int64)
-        self._dynamic_offset = np.array([d[2] for d in dynamic], np.int64)
         phases: list[list[int]] = []
         rows = []
         begins: dict[int, tuple[int, LoopBegin]] = {}
@@ -193,21 +225,35 @@ class NativeProgram:
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         """Run once: arrays in C order, one an input; donated ones are overwritten and returned."""
-        aliases = self.plan.aliases
-        outputs = [arrays[aliases[k]] if k in aliases else self._result(k, *form) for k, form in enumerate(self._results)]
-        with self._lock:
-            self._bind(arrays, outputs)
-            for host in self._hosts:
-                host.listen(self._failed)
-            runtime.run(self._state_address, self, alone=self.alone)
-            if self._failure:
-                error, self._failure = self._failure[0], []
-                self._state[runtime.ABORT] = 0
-                raise error
+        if type(arrays) is not list:
+            arrays = list(arrays)
+        outputs: list[Array] = [*self._pick(arrays)]
+        for k, shape, dtype in self._new:
+            outputs[k] = self._result(k, shape, dtype)
+        program = self if self._lock.acquire(False) else self._free()
+        try:
+            call = program._call_natively
+            if call is None or call(program._binding.address, arrays, outputs):
+                program._run(arrays, outputs)
+        finally:
+            program._lock.release()
         return outputs
+
+    def _run(self, arrays: list[Array], outputs: list[Array]) -> None:
+        """The way through Python: for arrays that the short way refuses, host calls, and whatever takes long."""
+        self._bind(arrays, outputs)
+        for host in self._hosts:
+            host.listen(self._failed)
+        runtime.run(self._state_address, self, alone=self.alone)
+        if self._failure:
+            error, self._failure = self._failure[0], []
+            self._state[runtime.ABORT] = 0
+            raise error
 
     def _result(self, number: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """Memory for an output. Large ones come back: fresh pages cost more than the arithmetic that fills them."""
+        if not shape:
+            return np.empty(shape, dtype)
         nbytes = dtype.itemsize
         for n in shape:
             nbytes *= n
@@ -222,18 +268,13 @@ class NativeProgram:
             spare.append(base)
         return base.view(dtype).reshape(shape)
 
-    def _bind(self, arrays: Sequence[Array], outputs: Sequence[Array]) -> None:
-        """Write the addresses of arrays into the argument words; state that comes back each call is recognised at once."""
-        known, addresses = self._known, self._addresses
-        for k, array in enumerate(arrays):
-            if known[k]() is not array:
-                known[k] = weakref.ref(array)
-                addresses[k] = array.__array_interface__["data"][0]
-        at = len(arrays)
-        for k, array in enumerate(outputs):
-            if k not in self.plan.aliases:
-                addresses[at + k] = array.__array_interface__["data"][0]
-        self._words[self._dynamic_words] = addresses[self._dynamic_external] + self._dynamic_offset
+    def _bind(self, arrays: list[Array], outputs: list[Array]) -> None:
+        """Write the addresses of arrays into the argument words."""
+        if self._bind_natively is not None and not self._bind_natively(self._binding.address, arrays, outputs):
+            return
+        addresses = [a.__array_interface__["data"][0] for a in (*arrays, *outputs)]
+        for word, number, offset in self._places:
+            ctypes.c_int64.from_address(word).value = addresses[number] + offset
 
     def profile(self, arrays: Sequence[Array] | None = None, seconds: float = 0.002) -> list[float]:
         """Seconds of each kernel on one thread, in the order of the plan.

@@ -333,6 +333,11 @@ def _driver() -> dict[str, Any]:
     }
 
 
+def prepare() -> None:
+    """Load the driver, whose functions other native code may then call."""
+    _driver()
+
+
 class Pool:
     """Worker threads that help whichever program runs. They spin briefly for the next program, then sleep."""
 
@@ -413,7 +418,7 @@ def repeat(function: int, arguments: int, chunks: int, scratch: int, turns: int)
 def run(address: int, owner: Any, *, alone: bool) -> None:
     """Run the program of the state block at an address to its end, with helpers unless it is too small for them."""
     driver = _driver()
-    helpers = None if alone else pool()
+    helpers = None if alone or settings.crowded() else pool()
     if helpers is None or not helpers.lock.acquire(blocking=False):
         driver["alone"](address)
         return
