@@ -144,6 +144,15 @@ def test_the_gradient_of_a_weight_is_one_product_after_the_loop():
     assert gradient.src[0].shape == (5 * 2, 3)
 
 
+def test_the_gradient_computes_no_product_of_the_forward_loop_again():
+    """The backward loop reads what a product led to, and has one product a step: the one that goes back through the weight."""
+    outputs, env = recurrence(dt.float32)
+    gradient = backward(outputs[:1], [full(outputs[0].shape, 1, dt.float32)], [next(iter(env))])[0]
+    body = gradient.src[0].attr("body")
+    products = [n for n in topological(body.outputs) if n.op.name == "matmul"]
+    assert [p.attr("tb") for p in products] == [True]
+
+
 def test_a_weight_used_twice_gets_both_shares(check_gradient):
     xs, h0, w = (placeholder(s, dt.float64) for s in ((4, 2, 3), (2, 3), (3, 3)))
     (last,), _ = scan_nodes(lambda h, x: ((cell(cell(h, x, w), x, w),), ()), (h0,), (xs,))

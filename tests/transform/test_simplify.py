@@ -371,6 +371,30 @@ def test_constants_and_repeats_move_into_the_body_and_unused_parameters_go():
     same_values([last], [after])
 
 
+def test_results_that_repeat_are_stacked_once():
+    _, (a, b) = scan_nodes(lambda h, x: ((h + x,), (h, h)), (full((2, 5), 0, dt.float32),), (XS,))
+    after = simplify([a, b])
+    assert after[0] is after[1]
+    assert len(loops(after)[0].parts) == 2
+    same_values([a, b], after)
+
+
+def test_a_matrix_that_every_step_multiplies_by_transposed_is_turned_before_the_loop():
+    def step(h, x):
+        return (op("tanh", op("matmul", h, W, ta=False, tb=True) + x),), ()
+
+    (last,), _ = scan_nodes(step, (full((2, 5), 0, dt.float32),), (XS,))
+    (after,) = simplify([last])
+    verify([after])
+    (loop,) = loops([after])
+    assert [s.op.name for s in loop.src if s.shape == W.shape] == ["permute"]
+    assert [n.attr("tb") for n in topological(loop.attr("body").outputs) if n.op.name == "matmul"] == [False]
+    env = {n: np.random.default_rng(5).standard_normal(n.shape, np.float32) for n in (XS, W)}
+    for a, b in zip(evaluate([last], env), evaluate([after], env), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+    assert simplify([after]) == [after]
+
+
 def test_state_that_goes_through_two_loops_survives():
     (h,), _ = scan_nodes(cell, (full((2, 5), 0, dt.float32),), (XS,))
     (h,), (steps,) = scan_nodes(cell, (h,), (XS,), reverse=True)
@@ -394,6 +418,24 @@ def test_a_loop_in_a_loop_is_simplified_too():
     assert text.count("scan(") == 2
     assert "multiply" not in text
     same_values([last], [after])
+
+
+def padded(a, low, high):
+    return op("pad", a, low=(0, low), high=(0, high), interior=(0, 0), value=0)
+
+
+def test_parts_padded_to_their_places_are_set_side_by_side():
+    before = (padded(A, 5, 5) + padded(B, 0, 10)) + padded(C, 10, 0)
+    (after,) = simplify([before])
+    assert after is op("concat", B, A, C, axis=1)
+    same_values([before], [after], signs=False)
+
+
+@pytest.mark.parametrize("before", [padded(A, 5, 5) + padded(B, 0, 10), padded(A, 3, 2) + padded(B, 0, 5)])
+def test_padded_parts_that_overlap_or_leave_a_gap_are_added(before):
+    (after,) = simplify([before])
+    assert after.op.name == "add"
+    same_values([before], [after])
 
 
 def test_a_training_step_gets_smaller_and_stays_right():

@@ -87,6 +87,35 @@ def _products(gradient: Node, constant: set[Node]) -> list[tuple[Node, Node]] | 
     return [(gradient.src[0], gradient.src[1])]
 
 
+_CHEAP = (Kind.SOURCE, Kind.ELEMENTWISE, Kind.MOVE, Kind.REDUCE)
+
+
+def _worth_keeping(body: Body, moving: int, gradients: Sequence[Node]) -> list[Node]:
+    """The body's values that its gradients read and that would cost a matrix product or the like to compute again.
+
+    What is computed by cheap ops from the first `moving` parameters, the constants and other kept values is
+    left to the backward loop: it is arithmetic beside memory traffic.
+    """
+    forward = set(topological(body.outputs))
+    changing = set(body.inputs[:moving])
+    costly: set[Node] = set()  # what would pass through such an op, unless something on the way is kept
+    read = {g for g in gradients if g in forward}
+    for node in topological(gradients):
+        if node not in forward:
+            read.update(s for s in node.src if s in forward)
+    held: list[Node] = []
+    for node in topological(body.outputs):
+        if not any(s in changing for s in node.src):
+            continue
+        changing.add(node)
+        if node.op.kind is Kind.PART or node.op.kind not in _CHEAP or any(s in costly for s in node.src):
+            costly.add(node)
+        if node in costly and node in read and not node.parts and node.op.name != "broadcast_to":
+            held.append(node)
+            costly.discard(node)
+    return held
+
+
 def _unknown(node: Node) -> Node:
     return placeholder(node.shape, node.dtype)
 
@@ -96,12 +125,11 @@ def _vjp(
 ) -> list[Node | None]:
     """One forward scan that keeps each step's carry, then one scan in the other direction that differentiates the body.
 
+    Values that cost a contraction are kept too (`_worth_keeping`); the rest is computed again from what is kept.
     The gradient of a matrix that every step multiplies by is a sum of products over the steps: the factors are
     kept and multiplied once, after the loop, as one product of longer matrices.
     """
     wrt = [i for i, p in enumerate(body.inputs) if p.dtype.is_inexact]
-    kept = Body(body.inputs, (*body.outputs, *body.inputs[:carry]))
-    made = parts(scan(*src, body=kept, length=length, carry=carry, xs=xs, reverse=reverse))
     states = [i for i, o in enumerate(body.outputs[:carry]) if o.dtype.is_inexact]
     # a stacked result without a cotangent is left out: adding its zeros in each step would not be free
     stacked = [
@@ -115,8 +143,14 @@ def _vjp(
     for i in states:
         by.setdefault(i, full(body.inputs[i].shape, 0, body.inputs[i].dtype))
 
+    held = _worth_keeping(body, carry + xs, list(by.values()))
+    stands = {n: _unknown(n) for n in held}
+    by = dict(zip(by, substitute(list(by.values()), stands), strict=True))
+    kept = Body(body.inputs, (*body.outputs, *body.inputs[:carry], *held))
+    made = parts(scan(*src, body=kept, length=length, carry=carry, xs=xs, reverse=reverse))
+
     # what the backward loop reads step by step, as (parameter, array)
-    reads = list(zip(body.inputs[:carry], made[len(body.outputs) :], strict=True))
+    reads = list(zip((*body.inputs[:carry], *stands.values()), made[len(body.outputs) :], strict=True))
     reads += zip(body.inputs[carry : carry + xs], src[carry : carry + xs], strict=True)
     reads += zip(g_stacked, [g[i] for i in stacked], strict=True)
     slices = [i for i in by if carry <= i < carry + xs]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from saltus.ir.node import Body, Node, at, constant_value, full, rebuild, substitute, topological
+from saltus.ir.node import Body, Node, at, constant_value, full, placeholder, rebuild, substitute, topological
 from saltus.ir.spec import OPS
 
-PART, SCAN = OPS["part"], OPS["scan"]
+PART, SCAN, MATMUL, PERMUTE = (OPS[n] for n in ("part", "scan", "matmul", "permute"))
 
 
 @dataclass
@@ -102,7 +102,7 @@ def merge_loops(outputs: Sequence[Node]) -> list[Node]:
 
 
 def trim_loops(outputs: Sequence[Node]) -> list[Node]:
-    """Results of loops that nobody uses are dropped, and with them state that only they needed."""
+    """Results of loops that nobody uses, or that another one repeats, are dropped, and with them state that only they needed."""
     used: dict[Node, set[int]] = {}
     for node in topological(outputs):
         if node.op is PART and node.src[0].op is SCAN:
@@ -110,12 +110,15 @@ def trim_loops(outputs: Sequence[Node]) -> list[Node]:
     edits: dict[Node, Edit] = {}
     for node, indices in used.items():
         loop = Loop.of(node)
-        live = _live(loop, indices)
+        carry = len(loop.state)
+        first: dict[Node, int] = {}
+        same = [i if i < carry else first.setdefault(kept, i) for i, kept in enumerate(loop.results)]
+        live = _live(loop, {same[i] for i in indices})
         if len(live) < len(loop.results):
-            places = {index: place for place, index in enumerate(live)}
-            carry = len(loop.state)
-            loop.stacked = [kept for i, kept in enumerate(loop.stacked, carry) if i in places]
-            loop.state = [state for i, state in enumerate(loop.state) if i in places]
+            order = {index: place for place, index in enumerate(live)}
+            places = {i: order[index] for i, index in enumerate(same) if index in order}
+            loop.stacked = [kept for i, kept in enumerate(loop.stacked, carry) if i in order]
+            loop.state = [state for i, state in enumerate(loop.state) if i in order]
             edits[node] = loop, places
     return _replace(outputs, edits)
 
@@ -138,10 +141,17 @@ def _replace(outputs: Sequence[Node], edits: dict[Node, Edit]) -> list[Node]:
     if not edits:
         return list(outputs)
     done: dict[Node, Node] = {}
+
+    def new(operand: Node) -> Node:
+        """An operand of the new graph; an edit may bring operands that the old one did not have."""
+        if operand not in done:
+            done[operand] = rebuild(operand, tuple(new(s) for s in operand.src))
+        return done[operand]
+
     for node in topological(outputs):
         if node in edits:
             with at(node.site):
-                done[node] = _on(edits[node][0], done.__getitem__).build()
+                done[node] = _on(edits[node][0], new).build()
         elif node.op is PART and node.src[0] in edits:
             with at(node.site):
                 done[node] = PART(done[node.src[0]], index=edits[node.src[0]][1][node.attr("index")])
@@ -160,6 +170,43 @@ def _on(loop: Loop, new: Callable[[Node], Node]) -> Loop:
         loop.length,
         loop.reverse,
     )
+
+
+def turn_factors(outputs: Sequence[Node]) -> list[Node]:
+    """A matrix that every step multiplies by transposed is turned once, before the loop."""
+    edits: dict[Node, Edit] = {}
+    for node in topological(outputs):
+        if node.op is not SCAN or node.attr("length") < 2:
+            continue
+        loop = Loop.of(node)
+        operands = {parameter: operand for operand, parameter in loop.constants}
+        turned: dict[Node, tuple[Node, Node]] = {}
+        swapped: dict[Node, Node] = {}
+        for product in topological(loop.results):
+            if product.op is not MATMUL or not product.attr("tb") or product.src[1] not in operands:
+                continue
+            matrix = product.src[1]
+            if matrix not in turned:
+                last = len(matrix.shape) - 1
+                operand = PERMUTE(operands[matrix], axes=(*range(last - 1), last, last - 1))
+                turned[matrix] = operand, placeholder(operand.shape, operand.dtype)
+            with at(product.site):
+                swapped[product] = MATMUL(product.src[0], turned[matrix][1], ta=product.attr("ta"), tb=False)
+        if turned:
+            loop = loop.with_results(_settled(loop.results, swapped))
+            reached = set(topological(loop.results))
+            loop.constants = [pair for pair in (*loop.constants, *turned.values()) if pair[1] in reached]
+            edits[node] = loop, {i: i for i in range(len(loop.results))}
+    return _replace(outputs, edits)
+
+
+def _settled(outputs: Sequence[Node], swapped: dict[Node, Node]) -> list[Node]:
+    """The graph with some nodes computed in another way, from operands that may have changed themselves."""
+    done: dict[Node, Node] = {}
+    for node in topological(outputs):
+        made = swapped.get(node, node)
+        done[node] = rebuild(made, tuple(done.get(s, s) for s in made.src))
+    return [done[o] for o in outputs]
 
 
 def tidy(node: Node) -> Node:

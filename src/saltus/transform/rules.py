@@ -356,6 +356,31 @@ def add_negative(node: Node) -> Node | None:
     return b - a.src[0] if a.op is NEGATIVE else None
 
 
+@rule("add")
+def side_by_side(node: Node) -> Node | None:
+    """pad(a) + pad(b) + ... is concat(a, b, ...) where each fills its own part: the gradient of slices that share out an axis."""
+    pieces: list[Node] = []
+    open_: list[Node] = [node]
+    while open_:
+        part = open_.pop()
+        if part.op.name == "add" and len(open_) + len(pieces) < 16:
+            open_ += part.src
+        elif part.op.name == "pad" and part.attr("value") == 0 and not any(part.attr("interior")):
+            pieces.append(part)
+        else:
+            return None
+    axes = [k for k in range(len(node.shape)) if any(p.attr("low")[k] or p.attr("high")[k] for p in pieces)]
+    if len(axes) != 1:
+        return None
+    axis, at = axes[0], 0
+    pieces.sort(key=lambda p: p.attr("low")[axis])
+    for piece in pieces:
+        if piece.attr("low")[axis] != at:
+            return None
+        at += piece.src[0].shape[axis]
+    return concat([p.src[0] for p in pieces], axis) if at == node.shape[axis] else None
+
+
 @rule("subtract")
 def subtract_simple(node: Node) -> Node | None:
     """a - 0 -> a; a - -b -> a + b"""

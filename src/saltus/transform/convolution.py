@@ -1,0 +1,180 @@
+"""Convolutions in the form the native engine has kernels for.
+
+That form is `conv` and `conv_weight` of one group, products whose left operand is made of patches. Here the rest is expressed by it:
+input gradients are convolutions of the output's gradient with the turned kernel, one a phase of the stride; groups are taken apart;
+one channel a group is a sum over windows; a kernel of one element is a matrix product.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import product
+from typing import Any
+
+from saltus.ir.node import Node, at, broadcast, full, rebuild, topological
+from saltus.ir.spec import OPS, Shape
+from saltus.ops import movement as move
+from saltus.ops.contract import matmul
+from saltus.ops.convolution import conv, conv_input, conv_weight, interleave
+from saltus.transform.loops import SCAN, Loop
+
+
+def lower_convolutions(outputs: Sequence[Node]) -> list[Node]:
+    """The graph with every convolution, also those inside loops, in the engine's form."""
+    if not any(n.op in _RULES or n.op is SCAN for n in topological(outputs)):
+        return list(outputs)
+    done: dict[Node, Node] = {}
+    for node in topological(outputs):
+        src = tuple([done[s] for s in node.src])
+        with at(node.site):
+            if node.op in _RULES:
+                done[node] = _RULES[node.op](*src, **node.kwargs)
+            elif node.op is SCAN:
+                loop = Loop.of(rebuild(node, src))
+                done[node] = loop.with_results(lower_convolutions(loop.results)).build()
+            else:
+                done[node] = rebuild(node, src)
+    return [done[o] for o in outputs]
+
+
+# --- small helpers --------------------------------------------------------------------------------------------------
+def _channels(a: Node, first: int, count: int) -> Node:
+    """A range of the last axis."""
+    start = (0,) * (len(a.shape) - 1)
+    return move.slice_(a, (*start, first), (*a.shape[:-1], first + count))
+
+
+def _by_groups(groups: int, parts: Callable[[int], Node], axis: int) -> Node:
+    return move.concat([parts(k) for k in range(groups)], axis)
+
+
+def _cropped(g: Node, low: Sequence[int], high: Sequence[int]) -> tuple[Node, Shape, Shape]:
+    """A map whose negative padding is cut off, with the padding that is left."""
+    start = (0, *[max(0, -i) for i in low], 0)
+    stop = (g.shape[0], *[n - max(0, -j) for n, j in zip(g.shape[1:-1], high, strict=True)], g.shape[-1])
+    return move.slice_(g, start, stop), tuple(max(0, i) for i in low), tuple(max(0, j) for j in high)
+
+
+def _windows(x: Node, kernel: Shape, stride: Shape, dilation: Shape, low: Shape, high: Shape) -> Node:
+    """Patches (N, *O, *K, C) of a padded map, as a view."""
+    rank = len(kernel)
+    padded = move.pad(x, (0, *low, 0), (0, *high, 0))
+    found = OPS["windows"](padded, axes=tuple(range(1, rank + 1)), size=kernel, step=stride, dilation=dilation)  # (N, *O, C, *K)
+    return move.permute(found, (*range(rank + 1), *range(rank + 2, 2 * rank + 2), rank + 1))
+
+
+def _one_channel(x_channels: int, filters: int, groups: int) -> bool:
+    return groups == x_channels == filters and groups > 1
+
+
+# --- the three ------------------------------------------------------------------------------------------------------
+def _conv(x: Node, w: Node, *, stride: Shape, dilation: Shape, low: Shape, high: Shape, groups: int) -> Node:
+    attrs: dict[str, Any] = {"stride": stride, "dilation": dilation, "low": low, "high": high}
+    kernel, rank = w.shape[:-2], len(stride)
+    if _one_channel(x.shape[-1], w.shape[-1], groups):
+        patches = _windows(x, kernel, **attrs)
+        weights = broadcast(move.reshape(w, (*kernel, groups)), patches.shape)
+        axes = tuple(range(rank + 1, 2 * rank + 1))
+        made = OPS["sum"](OPS["multiply"](patches, weights), axes=axes)
+        return move.reshape(made, (*patches.shape[: rank + 1], groups))
+    if groups > 1:
+        depth, filters = w.shape[-2], w.shape[-1] // groups
+
+        def part(k: int) -> Node:
+            return _conv(_channels(x, k * depth, depth), _channels(w, k * filters, filters), groups=1, **attrs)
+
+        return _by_groups(groups, part, rank + 1)
+    if math.prod(kernel) == 1 and not any((*low, *high)):
+        rows = move.slice_(x, (0,) * (rank + 2), x.shape, (1, *stride, 1))
+        flat = move.reshape(rows, (math.prod(rows.shape[:-1]), x.shape[-1]))
+        made = matmul(flat, move.reshape(w, w.shape[-2:]), ta=False, tb=False)
+        return move.reshape(made, (*rows.shape[:-1], w.shape[-1]))
+    return conv(x, w, groups=1, **attrs)
+
+
+def _conv_input(
+    g: Node, w: Node, *, size: Shape, stride: Shape, dilation: Shape, low: Shape, high: Shape, groups: int
+) -> Node:
+    rank, kernel = len(stride), w.shape[:-2]
+    if groups > 1 and not _one_channel(w.shape[-2] * groups, w.shape[-1], groups):
+        filters = w.shape[-1] // groups
+        attrs: dict[str, Any] = {"size": size, "stride": stride, "dilation": dilation, "low": low, "high": high, "groups": 1}
+
+        def part(k: int) -> Node:
+            return _conv_input(_channels(g, k * filters, filters), _channels(w, k * filters, filters), **attrs)
+
+        return _by_groups(groups, part, rank + 1)
+    # out[i] = sum over k of g[(i + low - k * dilation) / stride]: outputs i = stride * j + p use the kernel elements that make it whole
+    shape = (g.shape[0], *size, w.shape[-2] * groups)
+    phases = [[_phase(p, *axis) for p in range(axis[2])] for axis in zip(size, kernel, stride, dilation, low, g.shape[1:-1], strict=True)]
+    parts = []
+    for phase in product(*phases):
+        counts = tuple(p.count for p in phase)
+        if any(p.taps == 0 for p in phase):
+            parts.append(full((g.shape[0], *counts, shape[-1]), 0, g.dtype))
+            continue
+        picked = move.slice_(
+            w, (*[p.first for p in phase], 0, 0), (*[p.first + (p.taps - 1) * p.every + 1 for p in phase], *w.shape[-2:]),
+            (*[p.every for p in phase], 1, 1),
+        )  # fmt: skip
+        turned = move.flip(picked, tuple(range(rank)))
+        if groups == 1:
+            turned = move.permute(turned, (*range(rank), rank + 1, rank))
+        cut, before, after = _cropped(g, [p.low for p in phase], [p.high for p in phase])
+        parts.append(
+            _conv(cut, turned, stride=(1,) * rank, dilation=tuple(p.dilation for p in phase), low=before, high=after, groups=groups)
+        )
+    return parts[0] if len(parts) == 1 else interleave(*parts, shape=shape, step=(1, *stride, 1))
+
+
+class _phase:
+    """One axis of the outputs i = stride * j + p of an input gradient.
+
+    Attributes:
+        count: how many there are.
+        first, every, taps: the kernel elements they use.
+        dilation: of those in the gradient.
+        low, high: padding of the gradient (negative: elements that nobody uses).
+    """
+
+    def __init__(self, p: int, size: int, kernel: int, stride: int, dilation: int, low: int, given: int) -> None:
+        self.count = max(0, -(-(size - p) // stride))
+        common = math.gcd(stride, dilation)
+        self.every, self.dilation = stride // common, dilation // common
+        whole = [k for k in range(min(kernel, self.every)) if (p + low - k * dilation) % stride == 0]
+        self.first = whole[0] if whole else 0
+        self.taps = len(range(self.first, kernel, self.every)) if whole else 0
+        start = (p + low - self.first * dilation) // stride  # of g, for j = 0 and the first tap; later taps lie before it
+        self.low = (self.taps - 1) * self.dilation - start
+        self.high = self.count - 1 + start - (given - 1)
+
+
+def _conv_weight(
+    x: Node, g: Node, *, kernel: Shape, stride: Shape, dilation: Shape, low: Shape, high: Shape, groups: int
+) -> Node:
+    rank = len(stride)
+    attrs: dict[str, Any] = {"kernel": kernel, "stride": stride, "dilation": dilation, "low": low, "high": high}
+    if _one_channel(x.shape[-1], g.shape[-1], groups):
+        patches = _windows(x, kernel, stride, dilation, low, high)  # (N, *O, *K, C)
+        weights = broadcast(move.reshape(g, (*g.shape[:-1], *(1,) * rank, groups)), patches.shape)
+        made = OPS["sum"](OPS["multiply"](patches, weights), axes=tuple(range(rank + 1)))
+        return move.reshape(made, (*kernel, 1, groups))
+    if groups > 1:
+        depth, filters = x.shape[-1] // groups, g.shape[-1] // groups
+
+        def part(k: int) -> Node:
+            return _conv_weight(_channels(x, k * depth, depth), _channels(g, k * filters, filters), groups=1, **attrs)
+
+        return _by_groups(groups, part, rank + 1)
+    if math.prod(kernel) == 1 and not any((*low, *high)):
+        rows = move.slice_(x, (0,) * (rank + 2), x.shape, (1, *stride, 1))
+        rows = move.slice_(rows, (0,) * (rank + 2), (x.shape[0], *g.shape[1:-1], x.shape[-1]))
+        count = math.prod(rows.shape[:-1])
+        left, right = move.reshape(rows, (count, x.shape[-1])), move.reshape(g, (count, g.shape[-1]))
+        return move.reshape(matmul(left, right, ta=True, tb=False), (*kernel, x.shape[-1], g.shape[-1]))
+    return conv_weight(x, g, groups=1, **attrs)
+
+
+_RULES: dict[Any, Callable[..., Node]] = {conv: _conv, conv_input: _conv_input, conv_weight: _conv_weight}
+__all__ = ["lower_convolutions"]
