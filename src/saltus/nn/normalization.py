@@ -13,7 +13,7 @@ from saltus.nn.config import register
 from saltus.nn.core import settle
 from saltus.nn.layer import Layer
 from saltus.nn.scope import Scope
-from saltus.tensor.elementwise import rsqrt, square, stop_gradient
+from saltus.tensor.elementwise import maximum, rsqrt, square, stop_gradient
 from saltus.tensor.manipulation import reshape
 from saltus.tensor.operands import one_axis
 from saltus.tensor.reduction import mean
@@ -86,17 +86,20 @@ class BatchNormalization(Layer):
         moving_mean = scope.state("moving_mean", (width,), self.moving_mean_initializer)
         moving_variance = scope.state("moving_variance", (width,), self.moving_variance_initializer)
         if scope.training and scope.trainable:
+            # Sums of distances from one value of the batch itself: mean and variance in one pass over the data, with no loss of digits
+            # however far the values lie from 0 (that value is at most sqrt(count) deviations away from the mean).
+            centre = stop_gradient(x[tuple(slice(None) if i == place else slice(1) for i in range(x.ndim))])
             axes = tuple(i for i in range(x.ndim) if i != place)
-            centre = mean(x, axis=axes, keepdims=True)
             offset = x - centre
-            variance = mean(square(offset), axis=axes, keepdims=True)
+            shift = mean(offset, axis=axes, keepdims=True)
+            variance = maximum(mean(square(offset), axis=axes, keepdims=True) - square(shift), 0.0)
             for name, before, now in (
-                ("moving_mean", moving_mean, centre),
+                ("moving_mean", moving_mean, centre + shift),
                 ("moving_variance", moving_variance, variance),
             ):
                 scope.set_state(name, before * self.momentum + stop_gradient(reshape(now, (width,))) * (1 - self.momentum))
         else:
-            offset, variance = x - reshape(moving_mean, shape), reshape(moving_variance, shape)
+            offset, shift, variance = x, reshape(moving_mean, shape), reshape(moving_variance, shape)
         factor = rsqrt(variance + self.epsilon)
         if self.scale:
             gamma = scope.param(
@@ -107,7 +110,7 @@ class BatchNormalization(Layer):
                 constraint=self.gamma_constraint,
             )
             factor = factor * reshape(gamma, shape)
-        made = offset * factor
+        bias = -shift * factor
         if self.center:
             beta = scope.param(
                 "beta",
@@ -116,8 +119,8 @@ class BatchNormalization(Layer):
                 regularizer=self.beta_regularizer,
                 constraint=self.beta_constraint,
             )
-            made = made + reshape(beta, shape)
-        return made
+            bias = bias + reshape(beta, shape)
+        return offset * factor + bias
 
 
 @register(aliases=("layer_norm",))
