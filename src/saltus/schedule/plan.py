@@ -67,6 +67,10 @@ class Place:
     offset: int = 0
     moves: tuple[tuple[int, int], ...] = ()
 
+    def same(self, other: Place) -> bool:
+        """Whether both are one memory at every step of every loop."""
+        return self.root is other.root and self.offset == other.offset and self.moves == other.moves
+
 
 @dataclass(eq=False)
 class Launch:
@@ -181,6 +185,8 @@ class Planner:
             if target is None:
                 continue
             old = reuse.get(number)
+            if node in self.places and self.places[node].same(target):
+                continue  # it is there already
             own = node not in fuser.given and node not in taken and node in fuser.writers
             if own and (old is None or self._take_over(fuser, node, old)):
                 self.places[node] = target
@@ -343,7 +349,7 @@ class Planner:
             if i < carry:
                 home = self._place(results[i])
                 self.places[parameter] = home
-                if (home.root, home.offset, home.moves) != (source.root, source.offset, source.moves):
+                if not home.same(source):
                     self._launch(phase, copy_kernel(view.base, results[i], "carry", offset=view.offset))
             elif i < carry + xs:
                 self.places[parameter] = Place(source.root, source.offset, (*source.moves, (loop, parameter.nbytes)))

@@ -34,8 +34,11 @@ class Storage:
         return None if found is None else found[1]
 
     def __contains__(self, node: Node) -> bool:
+        if id(node) not in self._kept:
+            return False
         # a constant that somebody once looked at is still a constant to every other graph
-        return id(node) in self._kept and node.op.name != "const"
+        inner = node.src[0] if node.op.name == "broadcast_to" else node
+        return inner.op.name != "const"
 
     def put(self, node: Node, array: Array) -> None:
         key, kept = id(node), self._kept

@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from saltus.backend.cpu import binding
+from saltus.backend.cpu import binding, runtime
 from saltus.backend.cpu import compile as machine
 from saltus.backend.cpu import kernels as native
-from saltus.backend.cpu import runtime
 from saltus.base import settings
 from saltus.ir.node import Node
 from saltus.schedule.plan import Kernel, Launch, LoopBegin, LoopEnd, Phase, Place, Plan, make_plan
@@ -87,8 +86,9 @@ class NativeProgram:
         self._allocate()
         self.alone = self._shareable() < ALONE
         self._new = [(k, *form) for k, form in enumerate(self._results) if k not in plan.aliases]
-        # where results take over inputs, these are picked; `_new` replaces the others
-        self._pick = itemgetter(slice(0, 0), *[plan.aliases.get(k, -1) for k in range(len(plan.outputs))])
+        taken = [plan.aliases.get(k, -1) for k in range(len(plan.outputs))]  # the input whose memory a result takes over
+        several = len(taken) > 1 and plan.inputs
+        self._pick: Any = itemgetter(*taken) if several else lambda arrays: [arrays[k] if k >= 0 else None for k in taken]
         natively = binding.functions()
         self._bind_natively = natively["bind"] if natively else None
         self._call_natively = natively["call"] if natively and self.alone and self._brief() else None
@@ -232,7 +232,7 @@ class NativeProgram:
             outputs[k] = self._result(k, shape, dtype)
         program = self if self._lock.acquire(False) else self._free()
         try:
-            call = program._call_natively
+            call = program._call_natively if program.alone else None
             if call is None or call(program._binding.address, arrays, outputs):
                 program._run(arrays, outputs)
         finally:
@@ -355,7 +355,7 @@ def _show(plan: Plan, groups: list[str], name: str) -> None:
 
 def compile_graph(inputs: tuple[Node, ...], outputs: tuple[Node, ...], *, donate: tuple[int, ...], name: str) -> NativeProgram:
     """See backend.base.compile_graph."""
-    prepared = prepare(inputs, outputs, name)
+    prepared = prepare(inputs, outputs, name, native=True)
     plan, groups = make_plan(inputs, prepared, donate, native.NativeTarget(machine.vector_bits()))
     _show(plan, groups, name)
     return NativeProgram(plan, groups, name, outputs)
