@@ -24,6 +24,7 @@ from saltus.base.dtypes import (
     bool_ as bool,
 )
 from saltus.tensor import Tensor, fft, linalg, random
+from saltus.tensor.attention import scaled_dot_product_attention
 from saltus.tensor.convolution import conv, conv_transpose
 from saltus.tensor.creation import (
     arange,
@@ -351,6 +352,7 @@ __all__ = [
     "roll",
     "round",
     "rsqrt",
+    "scaled_dot_product_attention",
     "scan",
     "searchsorted",
     "sigmoid",

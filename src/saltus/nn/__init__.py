@@ -4,6 +4,8 @@ plain trees. Knows no training.
 
 from saltus.nn import activations, constraints, initializers, losses, metrics, regularizers
 from saltus.nn.activating import ELU, LeakyReLU, PReLU, ReLU, Softmax, Step
+from saltus.nn.attention import AdditiveAttention, Attention, GroupQueryAttention, MultiHeadAttention
+from saltus.nn.bag import EmbeddingBag
 from saltus.nn.border import Cropping1D, Cropping2D, Cropping3D, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 from saltus.nn.config import from_config, register, to_config
 from saltus.nn.containers import Parallel, Residual, Sequential
@@ -30,14 +32,19 @@ from saltus.nn.module import Applied, Description, Variables, apply, describe, i
 from saltus.nn.noise import Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from saltus.nn.normalization import BatchNormalization, LayerNormalization
 from saltus.nn.perceptron import Perceptron
+from saltus.nn.positions import PositionEmbedding, RotaryEmbedding, SinePositionEncoding, TokenAndPositionEmbedding
+from saltus.nn.rms_normalization import RMSNormalization
 from saltus.nn.scope import Scope
+from saltus.nn.transformer import TransformerDecoder, TransformerEncoder, decoding
 
 __all__ = [
     "ELU",
     "Activation",
     "ActivityRegularization",
     "Add",
+    "AdditiveAttention",
     "Applied",
+    "Attention",
     "Average",
     "BatchNormalization",
     "Concatenate",
@@ -57,9 +64,11 @@ __all__ = [
     "Dot",
     "Dropout",
     "Embedding",
+    "EmbeddingBag",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
+    "GroupQueryAttention",
     "Identity",
     "Input",
     "Lambda",
@@ -68,21 +77,26 @@ __all__ = [
     "LeakyReLU",
     "Maximum",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "Network",
     "PReLU",
     "Parallel",
     "Perceptron",
     "Permute",
+    "PositionEmbedding",
+    "RMSNormalization",
     "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
     "Residual",
+    "RotaryEmbedding",
     "Scope",
     "SeparableConv1D",
     "SeparableConv2D",
     "Sequential",
+    "SinePositionEncoding",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
@@ -91,6 +105,9 @@ __all__ = [
     "Step",
     "Subtract",
     "TableInput",
+    "TokenAndPositionEmbedding",
+    "TransformerDecoder",
+    "TransformerEncoder",
     "Variables",
     "ZeroPadding1D",
     "ZeroPadding2D",
@@ -98,6 +115,7 @@ __all__ = [
     "activations",
     "apply",
     "constraints",
+    "decoding",
     "describe",
     "embedding_width",
     "from_config",
