@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY
-from typing import Any
+from typing import Any, ClassVar
 
 from saltus.base.errors import ArgumentError, ShapeError
 from saltus.nn.checks import one_of
@@ -118,6 +118,7 @@ class Residual(Layer):
         Spec(shape=(1, 4), dtype='float32')
     """
 
+    keeps_steps: ClassVar = True
     layers: Any
     _: KW_ONLY
     shortcut: Any = None

@@ -58,6 +58,7 @@ class Dense(Layer):
         (4, 2)
     """
 
+    keeps_steps: ClassVar = True
     units: int
     activation: Any = None
     _: KW_ONLY
@@ -130,6 +131,8 @@ def settle(layer: Layer, *names: str) -> None:
 class Activating(Layer):
     """Base of layers that are an activation."""
 
+    keeps_steps: ClassVar = True
+
 
 @register
 class Activation(Activating):
@@ -173,6 +176,7 @@ class Identity(Layer):
         [[-1.0, 2.0]]
     """
 
+    keeps_steps: ClassVar = True
     passes_on: ClassVar = True
 
     def call(self, scope: Scope, x: Any) -> Any:
@@ -306,6 +310,7 @@ class Rescaling(Layer):
         >>> pixels = nn.Rescaling(1 / 127.5, offset=-1)
     """
 
+    keeps_steps: ClassVar = True
     scale: Any
     offset: Any = 0.0
 
@@ -365,6 +370,7 @@ class ActivityRegularization(Layer):
         1.5
     """
 
+    keeps_steps: ClassVar = True
     passes_on: ClassVar = True
 
     l1: float = 0.0

@@ -52,6 +52,7 @@ class Embedding(Layer):
         input_dim: how many categories there are, numbered from 0.
         output_dim: length of a vector.
         embeddings_initializer, embeddings_regularizer, embeddings_constraint: for the vectors.
+        mask_zero: True makes number 0 mean that a step of a sequence (N, T) is not there: recurrent layers pass over it.
 
     Returns:
         `call` takes whole numbers (N, ...) and returns (N, ..., output_dim); NaN for a number outside 0 ..
@@ -71,6 +72,7 @@ class Embedding(Layer):
     embeddings_initializer: Any = "random_uniform"
     embeddings_regularizer: Any = None
     embeddings_constraint: Any = None
+    mask_zero: bool = False
 
     def __post_init__(self) -> None:
         self._set(
@@ -84,7 +86,13 @@ class Embedding(Layer):
             "embeddings", (self.input_dim, self.output_dim), self.embeddings_initializer, regularizer=self.embeddings_regularizer,
             constraint=self.embeddings_constraint,
         )  # fmt: skip
-        return look_up(table, _whole_numbers(x))
+        numbers = _whole_numbers(x)
+        made = look_up(table, numbers)
+        if self.mask_zero:
+            if numbers.ndim != 2:
+                raise ShapeError(f"with mask_zero the input must have the shape (N, T), got {numbers.shape}", site=here())
+            scope.set_mask(made, numbers != 0)
+        return made
 
 
 def embedding_width(categories: int) -> int:

@@ -67,6 +67,7 @@ class Layer(Record):
 
     kind: ClassVar[str] = "layers"
     passes_on: ClassVar[bool] = False  # for "auto" initializers: whether the activation after it counts for the layer before it
+    keeps_steps: ClassVar[bool] = False  # for sequences: whether result [n, t] belongs to input [n, t], so that a mask of steps stays valid
     name: str | None = field(default=None, kw_only=True)
     trainable: bool = field(default=True, kw_only=True)
 

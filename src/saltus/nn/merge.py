@@ -48,6 +48,7 @@ def _equal(name: str, tensors: Sequence[Tensor]) -> None:
 class _Merge(Layer):
     """Base of merges of equal shapes."""
 
+    keeps_steps: ClassVar = True
     combine: ClassVar[Callable[[Any, Any], Tensor]]
 
     def call(self, scope: Scope, *inputs: Any) -> Tensor:
@@ -139,6 +140,8 @@ class Subtract(Layer):
         >>> nn.apply(nn.Subtract(), {}, {}, sl.asarray([[1.0, 5.0]]), sl.asarray([[3.0, 2.0]])).output.tolist()
         [[-2.0, 3.0]]
     """
+
+    keeps_steps: ClassVar = True
 
     def call(self, scope: Scope, *inputs: Any) -> Tensor:
         tensors = _several("Subtract", inputs, 2)

@@ -68,6 +68,7 @@ class Dropout(Layer):
         [0.0, 2.0]
     """
 
+    keeps_steps: ClassVar = True
     passes_on: ClassVar = True
     rate: float = 0.2
     _: KW_ONLY
@@ -195,6 +196,7 @@ class GaussianDropout(Layer):
         [[1.0, 1.0]]
     """
 
+    keeps_steps: ClassVar = True
     passes_on: ClassVar = True
     rate: float = 0.2
     _: KW_ONLY
@@ -227,6 +229,7 @@ class GaussianNoise(Layer):
         True
     """
 
+    keeps_steps: ClassVar = True
     passes_on: ClassVar = True
     stddev: float
     _: KW_ONLY

@@ -21,6 +21,21 @@ from saltus.tensor.tensor import Tensor
 from saltus.tensor.tracing import here
 
 
+def moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Mean and variance over axes in one pass over the data, for rows that do not stay in cache.
+
+    They are sums of distances from one value of each row, so no digits are lost however far the values lie from 0: that value is at most
+    sqrt(count) deviations away from the mean. The gradient needs one pass for its sums and one for its result.
+
+    Returns:
+        That value, x without it, the mean of that (the mean is the first plus this one), and the variance; reduced axes have length 1.
+    """
+    centre = stop_gradient(x[tuple(slice(1) if i in axes else slice(None) for i in range(x.ndim))])
+    offset = x - centre
+    shift = mean(offset, axis=axes, keepdims=True)
+    return centre, offset, shift, maximum(mean(square(offset), axis=axes, keepdims=True) - square(shift), 0.0)
+
+
 @register(aliases=("batch_norm",))
 class BatchNormalization(Layer):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, each feature by itself.
@@ -51,6 +66,7 @@ class BatchNormalization(Layer):
         Tensor([0.02], shape=(1,), dtype=float32)
     """
 
+    keeps_steps: ClassVar = True
     passes_on: ClassVar = True
     axis: int = -1
     _: KW_ONLY
@@ -86,13 +102,7 @@ class BatchNormalization(Layer):
         moving_mean = scope.state("moving_mean", (width,), self.moving_mean_initializer)
         moving_variance = scope.state("moving_variance", (width,), self.moving_variance_initializer)
         if scope.training and scope.trainable:
-            # Sums of distances from one value of the batch itself: mean and variance in one pass over the data, with no loss of digits
-            # however far the values lie from 0 (that value is at most sqrt(count) deviations away from the mean).
-            centre = stop_gradient(x[tuple(slice(None) if i == place else slice(1) for i in range(x.ndim))])
-            axes = tuple(i for i in range(x.ndim) if i != place)
-            offset = x - centre
-            shift = mean(offset, axis=axes, keepdims=True)
-            variance = maximum(mean(square(offset), axis=axes, keepdims=True) - square(shift), 0.0)
+            centre, offset, shift, variance = moments(x, tuple(i for i in range(x.ndim) if i != place))
             for name, before, now in (
                 ("moving_mean", moving_mean, centre + shift),
                 ("moving_variance", moving_variance, variance),
@@ -144,6 +154,7 @@ class LayerNormalization(Layer):
         [[-1.0, 1.0]]
     """
 
+    keeps_steps: ClassVar = True
     passes_on: ClassVar = True
     axis: Any = -1
     _: KW_ONLY

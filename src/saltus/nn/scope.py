@@ -4,6 +4,7 @@ them up. In: layer.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from saltus.nn.constraints import Constraint
 from saltus.nn.layer import Layer, Shape, Spec
 from saltus.nn.regularizers import Regularizer
 from saltus.tensor import random
+from saltus.tensor.elementwise import logical_and
 from saltus.tensor.operands import as_tensor
 from saltus.tensor.tensor import Tensor
 from saltus.tensor.tracing import here
@@ -91,6 +93,7 @@ class Run:
         self.regularized: set[Path] = set()
         self.parameters: dict[Path, Parameter] = {}
         self.layers: list[LayerUse] = []
+        self.masks: dict[int, tuple[Tensor, Tensor]] = {}  # id of a value -> (the value, its mask): the value is held, so its id is its own
 
     def fold(self, words: str) -> Tensor:
         """The key of a place, the same for the same words in every run."""
@@ -277,6 +280,40 @@ class Scope:
             )
         self._run.losses.append(loss)
 
+    def mask_of(self, x: Any) -> Tensor | None:
+        """Which steps of a sequence are valid: bools (N, T), or None where all are.
+
+        A mask belongs to a value of this pass through the network: nn.Masking and nn.Embedding(mask_zero=True)
+        make one, layers with `keeps_steps` hand it on to their result, and layers that care ask for it here.
+
+        Args:
+            x: an input of this layer, as it was handed to `call`.
+        """
+        return self._run.masks.get(id(x), (None, None))[1]
+
+    def set_mask(self, x: Tensor, mask: Tensor) -> None:
+        """Say which steps of a value are valid.
+
+        Args:
+            x: (N, T, ...), a result of this layer.
+            mask: bools (N, T), True where a step is valid.
+
+        Raises:
+            ShapeError: the mask is not of the shape (N, T).
+        """
+        if mask.shape != x.shape[:2]:
+            raise ShapeError(f"a mask of steps must have the shape (N, T) = {x.shape[:2]}, got {mask.shape}", site=here())
+        self._run.masks[id(x)] = x, mask
+
+    def _hand_on(self, inputs: Sequence[Any], made: Any) -> None:
+        """The masks of a layer's inputs, together, as that of its results."""
+        masks = {id(m): m for v in tree.leaves(list(inputs)) if (m := self.mask_of(v)) is not None}
+        if masks:
+            mask = functools.reduce(logical_and, masks.values())
+            for value in tree.leaves(made):
+                if id(value) not in self._run.masks and value.shape[:2] == mask.shape:
+                    self.set_mask(value, mask)
+
     def child(self, layer: Layer, name: str | None = None, *, following: str | None = None) -> Scope:
         """The scope of a layer inside this one; its `call` may be used several times, with the same
         parameters.
@@ -341,6 +378,8 @@ class Scope:
             if not getattr(error, "__notes__", None):
                 error.add_note(f"in the layer {self.path or 'at the top'}: {self.layer!r}")
             raise
+        if self.layer.keeps_steps and self._run.masks:
+            self._hand_on(inputs, made)
         if self._run.making:
             self._run.layers.append(LayerUse(self.path, self.layer, specs(made), self._own))
         return made
