@@ -26,6 +26,7 @@ from saltus.nn.core import (
 from saltus.nn.depthwise import DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
 from saltus.nn.embedding import Embedding, TableInput, embedding_width
 from saltus.nn.graph import Input, Network
+from saltus.nn.group_normalization import GroupNormalization, InstanceNormalization, SpectralNormalization, UnitNormalization
 from saltus.nn.layer import Layer, Spec
 from saltus.nn.merge import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from saltus.nn.module import Applied, Description, Variables, apply, describe, init
@@ -68,9 +69,11 @@ __all__ = [
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
+    "GroupNormalization",
     "GroupQueryAttention",
     "Identity",
     "Input",
+    "InstanceNormalization",
     "Lambda",
     "Layer",
     "LayerNormalization",
@@ -102,12 +105,14 @@ __all__ = [
     "SpatialDropout2D",
     "SpatialDropout3D",
     "Spec",
+    "SpectralNormalization",
     "Step",
     "Subtract",
     "TableInput",
     "TokenAndPositionEmbedding",
     "TransformerDecoder",
     "TransformerEncoder",
+    "UnitNormalization",
     "Variables",
     "ZeroPadding1D",
     "ZeroPadding2D",
