@@ -16,6 +16,7 @@ from saltus.ir.node import Node
 from saltus.ir.spec import Kind, Op, Sample, Shape, define
 from saltus.ops._elementwise import same_dtype
 from saltus.ops._namespace import companion, is_numpy
+from saltus.ops.movement import slice_
 
 Pair = tuple[Shape, Shape]
 
@@ -263,5 +264,51 @@ conv_weight: Op = define(
         samples=_samples("conv_weight"),
         kinds="f",
         flops=2,
+    )
+)
+
+
+# --- the pieces of a strided input gradient -----------------------------------------------------------------------------
+def _starts(shape: Shape, step: Shape) -> Any:
+    """Where each part of an interleaving begins."""
+    return product(*map(range, step))
+
+
+def _interleave_shape(*parts: Shape, shape: Shape, step: Shape) -> Shape:
+    for begin, part in zip(_starts(shape, step), parts, strict=True):
+        if part != tuple(len(range(i, n, s)) for i, n, s in zip(begin, shape, step, strict=True)):
+            raise ShapeError(f"interleave: the part from {begin} on in steps of {step} of {shape} cannot have the shape {part}")
+    return shape
+
+
+def _interleave_eval(xp: Any, *parts: Any, shape: Shape, step: Shape) -> Any:
+    made = xp.zeros(shape, parts[0].dtype)
+    for begin, part in zip(_starts(shape, step), parts, strict=True):
+        box = tuple(slice(i, None, s) for i, s in zip(begin, step, strict=True))
+        if is_numpy(xp):
+            made[box] = part
+        else:
+            made = made.at[box].set(part)
+    return made
+
+
+def _interleave_vjp(g: Node, o: Node, *parts: Node, shape: Shape, step: Shape) -> list[Node]:
+    return [slice_(g, begin, shape, step) for begin in _starts(shape, step)]
+
+
+interleave: Op = define(
+    Op(
+        "interleave",
+        Kind.MOVE,
+        "out[begin + i * step] = the part of that beginning at i; parts in row-major order of their beginnings",
+        _interleave_eval,
+        _interleave_shape,
+        same_dtype,
+        _interleave_vjp,
+        samples=(
+            Sample(((3, 2), (3, 2)), {"shape": (3, 4), "step": (1, 2)}),
+            Sample(((2, 2), (2, 1), (1, 2), (1, 1)), {"shape": (3, 3), "step": (2, 2)}),
+        ),
+        kinds="biufc",
     )
 )

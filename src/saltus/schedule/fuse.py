@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from saltus.ir.node import Node, full, topological
 from saltus.ir.spec import Kind, Shape
+from saltus.schedule.patches import Patches
 from saltus.schedule.view import Map, View, identity, strides_over, through
 
 # Beyond these a second pass over a row would leave the cache (256 KB), so the reduction is cut from its users.
@@ -19,6 +21,7 @@ ROW_LIMIT, COLUMN_LIMIT = 65536, 4096
 ACCESS_LIMIT = 24  # arrays one kernel reads and writes: address registers run out beyond
 EPILOGUE_LIMIT = 14  # arrays of a matrix product with its epilogue
 SHARE_FLOPS = 24  # a value this costly is stored when two kernels need it, rather than computed twice
+ASSEMBLED = ("concat", "pad", "interleave")  # their operands are written into one buffer by whoever computes them
 _ORDER_KINDS = (Kind.CONTRACT, Kind.HOST, Kind.SCAN, Kind.SCATTER, Kind.CUMULATIVE)
 
 
@@ -87,7 +90,8 @@ def is_native(node: Node) -> bool:
     if node.dtype.kind == "c" or any(s.dtype.kind == "c" for s in node.src):
         return False
     if node.op.kind is Kind.CONTRACT:
-        return node.op.name == "matmul" and node.dtype.name in ("float32", "float64")
+        known = node.op.name == "matmul" or (node.op.name in ("conv", "conv_weight") and node.attr("groups") == 1)
+        return known and node.dtype.name in ("float32", "float64")
     return node.op.kind is not Kind.ELEMENTWISE or node.op.cpu is not None
 
 
@@ -109,7 +113,7 @@ class Fuser:
         """The node as a strided view of a stored one, where it is one."""
         if node in self.stored:
             return View.whole(node)
-        if node.op.kind is Kind.MOVE and node.op.name not in ("concat", "pad"):
+        if node.op.kind is Kind.MOVE and node.op.name not in ASSEMBLED:
             below = self.view_of(node.src[0])
             return below.move(node) if below else None
         return None
@@ -128,6 +132,11 @@ class Fuser:
         if view is None or matrix_strides(view) is None:
             self.stored.add(node)
 
+    def _need_channels(self, node: Node) -> None:
+        view = self.view_of(node)
+        if view is None or not Patches.suits(view):
+            self.stored.add(node)
+
     def _mark(self) -> None:
         """Decide in one walk which values need a buffer."""
         for node in self.order:
@@ -140,9 +149,13 @@ class Fuser:
                 for s in node.src:
                     self._need_dense(s)
                 self.stored.add(node)
-            elif kind is Kind.CONTRACT:
+            elif kind is Kind.CONTRACT and node.op.name == "matmul":
                 for s in node.src:
                     self._need_matrix(s)
+                self.stored.add(node)
+            elif kind is Kind.CONTRACT:
+                self._need_channels(node.src[0])
+                self._need_dense(node.src[1])
                 self.stored.add(node)
             elif kind is Kind.SCATTER:
                 for s in node.src:
@@ -152,11 +165,15 @@ class Fuser:
                 self.stored.add(node)
             elif kind is Kind.GATHER:
                 self._need_view(node.src[0])
-            elif node.op.name in ("concat", "pad"):
+            elif node.op.name in ASSEMBLED:
                 self.stored.add(node)
             elif node.op.name == "reshape" and through(node, identity(node.shape)) is None:
                 below = self.view_of(node.src[0])
                 if below is None or below.move(node) is None:
+                    self.stored.add(node.src[0])
+            elif node.op.name == "windows":
+                again = node.size // max(node.src[0].size, 1)  # how often each element is computed
+                if again > 1 and again * self._flops(node.src[0]) > SHARE_FLOPS:
                     self.stored.add(node.src[0])
             elif kind is Kind.ELEMENTWISE and node.size == 1 and self._flops(node) > SHARE_FLOPS:
                 self.stored.add(node)  # a costly scalar: once, not once a vector
@@ -252,10 +269,10 @@ class Fuser:
             if at is None:
                 return False
             own_axes = own.axes if own else tuple(range(len(node.shape)))
-            for (axis, scale, shift), n, loop_axis in zip(at, node.shape, own_axes, strict=True):
+            for (terms, shift), n, loop_axis in zip(at, node.shape, own_axes, strict=True):
                 if n == 1:
                     continue
-                if axis is None or scale != 1 or shift != 0 or axes[axis] != loop_axis:
+                if len(terms) != 1 or shift != 0 or terms[0][1] != 1 or axes[terms[0][0]] != loop_axis:
                     return False
         return True
 
@@ -274,11 +291,12 @@ class Fuser:
         if self._cyclic(group, reads):
             return "it also needs a later result"
         if group.kind == "contract":
-            if value.op.kind is not Kind.ELEMENTWISE or value.shape != group.domain:
+            if (value.op.kind is not Kind.ELEMENTWISE and value is not group.core) or value.shape != group.domain:
                 return "another shape"
-            if self._indexes(value) or len(group.reads | reads) + len(group.stores) > EPILOGUE_LIMIT:
+            conv = group.core is not None and group.core.op.name != "matmul"
+            if self._indexes(value, conv) or len(group.reads | reads) + len(group.stores) > EPILOGUE_LIMIT:
                 return "too many arrays for an epilogue"
-            if not self._aligned(group, leaves, full) or not _batch_collapses(group.domain, leaves):
+            if not self._aligned(group, leaves, full) or not _batch_collapses(group, leaves):
                 return "read at another index"
             if self._flops(value) > 60:
                 return "too much arithmetic for an epilogue"
@@ -315,10 +333,10 @@ class Fuser:
         axes = tuple(k if k not in reduced else None for k in range(len(domain)))
         return (reduced, axes) if self._aligned(group, leaves, tuple(range(len(domain)))) else "read at another index"
 
-    def _indexes(self, value: Node) -> bool:
+    def _indexes(self, value: Node, conv: bool) -> bool:
         """Whether a value picks by index, or counts along one of several batch axes: neither fits an epilogue."""
         inside = topological([value], stop=lambda n: n in self.stored and n is not value)
-        return any(n.op.kind is Kind.GATHER or (n.op.name == "iota" and len(value.shape) > 3) for n in inside)
+        return any(n.op.kind is Kind.GATHER or (n.op.name == "iota" and (len(value.shape) > 3 or conv)) for n in inside)
 
     def _place(self, store: Store) -> None:
         """Put a computed value into a group that reads the same, or into one of its own."""
@@ -372,7 +390,7 @@ class Fuser:
             self._write(group, Store(node, node, View.whole(node), tuple(range(len(node.shape)))))
 
     def _assemble(self, node: Node) -> None:
-        """concat and pad: pieces written into one buffer by whoever computes them."""
+        """concat, pad and interleave: pieces written into one buffer by whoever computes them."""
         whole = View.whole(node)
         if node.op.name == "concat":
             axis, at = node.attr("axis"), 0
@@ -381,6 +399,14 @@ class Fuser:
                     part = View(node, at * whole.strides[axis], s.shape, whole.strides)
                     self._place(Store(s, node, part))
                 at += s.shape[axis]
+            return
+        if node.op.name == "interleave":
+            step = node.attr("step")
+            strides = tuple(s * k for s, k in zip(whole.strides, step, strict=True))
+            for begin, piece in zip(product(*map(range, step)), node.src, strict=True):
+                if piece.size:
+                    offset = sum(i * s for i, s in zip(begin, whole.strides, strict=True))
+                    self._place(Store(piece, node, View(node, offset, piece.shape, strides)))
             return
         low, interior = node.attr("low"), node.attr("interior")
         self._place(Store(full(node.shape, node.attr("value"), node.dtype), node, whole))
@@ -427,7 +453,7 @@ class Fuser:
             for g in users:
                 self._join(g, {node})
 
-    def _store_leaves(self, store: Store) -> list[tuple[Node, Map | None]]:
+    def store_leaves(self, store: Store) -> list[tuple[Node, Map | None]]:
         """What a store reads, by the values stored so far."""
         reduce = store.value.op.kind is Kind.REDUCE and store.value is store.target
         inner = store.value.src[0] if reduce else store.value
@@ -436,7 +462,7 @@ class Fuser:
     def _reads(self, group: Group, node: Node) -> bool:
         if group.kind not in ("loop", "contract"):
             return False
-        return any(n is node for s in group.stores if s.value is not group.core for n, _ in self._store_leaves(s))
+        return any(n is node for s in group.stores if s.value is not group.core for n, _ in self.store_leaves(s))
 
     def _reads_here(self, group: Group, store: Store) -> bool:
         """Whether a store takes what its own group makes at the loop's own index."""
@@ -444,7 +470,7 @@ class Fuser:
             return True
         reduce = store.value.op.kind is Kind.REDUCE and store.value is store.target
         axes = tuple(range(len(store.value.src[0].shape))) if reduce else store.axes
-        return self._aligned(group, self._store_leaves(store), axes)
+        return self._aligned(group, self.store_leaves(store), axes)
 
     def run(self) -> list[Group]:
         """The groups in an order in which they can run."""
@@ -454,7 +480,7 @@ class Fuser:
                 continue
             if node in self.host or node.op.kind in _ORDER_KINDS:
                 self._call(node)
-            elif node.op.name in ("concat", "pad"):
+            elif node.op.name in ASSEMBLED:
                 self._assemble(node)
             elif node.size or node.op.kind is Kind.REDUCE:
                 self._place(Store(node, node, View.whole(node)))
@@ -502,7 +528,7 @@ class Fuser:
 
 
 def strange(at: Map) -> bool:
-    return any(scale != 1 or shift != 0 for axis, scale, shift in at if axis is not None)
+    return any(len(terms) > 1 or shift != 0 or terms[0][1] != 1 for terms, shift in at if terms)
 
 
 def matrix_strides(view: View) -> tuple[int, int, int] | None:
@@ -533,8 +559,11 @@ def collapse(shape: Sequence[int], strides: Sequence[int]) -> int | None:
     return step or 0
 
 
-def _batch_collapses(domain: Shape, leaves: list[tuple[Node, Map | None]]) -> bool:
-    if len(domain) <= 3:
+def _batch_collapses(group: Group, leaves: list[tuple[Node, Map | None]]) -> bool:
+    """Whether an epilogue can follow: of a product with several batch axes only where they are one run."""
+    assert group.core is not None
+    domain = group.domain
+    if len(domain) <= 3 or group.core.op.name != "matmul":  # the rows of a convolution need not be: `kernels.Epilogue`
         return all(at is not None for _, at in leaves)
     for node, at in leaves:
         if at is None:

@@ -23,8 +23,8 @@ import numpy as np
 from saltus.base.dtypes import DType
 from saltus.ir.node import Node, constant_value, placeholder
 from saltus.ir.spec import Kind, Shape
-from saltus.schedule.fuse import Fuser, Group, Store, multi_pass
-from saltus.schedule.view import Map, View, identity, strides_over, through
+from saltus.schedule.fuse import ASSEMBLED, Fuser, Group, Store, multi_pass
+from saltus.schedule.view import ZERO, Map, View, along, identity, strides_over, through
 
 CHUNK_COST = 40_000  # of one chunk, about cycles: long against claiming it, short against a phase
 KEPT_FLOPS = 8  # an operation this costly is kept for a row's next pass rather than done again
@@ -290,12 +290,29 @@ class LoopBuilder:
         inner = [k for k in live if k in group.reduced]
         # rows of a few elements would leave most lanes empty: then the vectors run across the rows
         short = bool(inner and parallel) and math.prod(domain[k] for k in inner) <= SHORT_ROW and domain[parallel[-1]] >= 8
+        if inner and parallel and group.kind == "loop":
+            dense = self._dense_reads()
+            wide = [k for k in parallel if dense[k] and domain[k] >= 8]
+            if wide and not dense[parallel[-1]]:  # what is read most lies along another axis (windows, one channel after another)
+                parallel.append(parallel.pop(parallel.index(max(wide, key=dense.__getitem__))))
+            short = short or (bool(wide) and not dense[inner[-1]])
         self.strip = bool(parallel) and (last not in group.reduced or short)
         self.nest = [*parallel, *inner]
         self.rows = len(parallel) - self.strip
         self.accesses: list[Access] = []
         self.items: list[Item] = []
         self.memo: dict[Any, int] = {}
+
+    def _dense_reads(self) -> list[int]:
+        """Elements of the arrays read without gaps along each loop axis."""
+        sizes = [0] * len(self.domain)
+        leaves = {leaf for store in self.group.stores for leaf in self.fuser.store_leaves(store)}
+        for node, where in leaves:
+            if where is not None:
+                _, strides = strides_over(View.whole(node), where, len(self.domain))
+                for k, s in enumerate(strides):
+                    sizes[k] += node.size * (abs(s) == 1)
+        return sizes
 
     # --- levels -------------------------------------------------------------------------------------------------
     def _level(self, strides: tuple[int, ...]) -> int:
@@ -333,7 +350,7 @@ class LoopBuilder:
             if node.op.kind is Kind.REDUCE:
                 return self._fold(node)
         kind = node.op.kind
-        if kind is Kind.MOVE and node.op.name not in ("concat", "pad"):
+        if kind is Kind.MOVE and node.op.name not in ASSEMBLED:
             below = through(node, where)
             if below is not None:
                 found = self.value(node.src[0], below)
@@ -348,8 +365,8 @@ class LoopBuilder:
             if node.op.name == "const":
                 return self._add(key, Item("const", node.dtype, 0, node=node))
             strides = [0] * len(self.domain)
-            axis, scale, shift = where[node.attr("axis")] if node.shape else (None, 0, 0)
-            if axis is not None:
+            terms, shift = where[node.attr("axis")] if node.shape else ZERO
+            for axis, scale in terms:
                 strides[axis] = scale
             return self._add(key, Item("ramp", node.dtype, self._level(tuple(strides)), strides=tuple(strides), offset=shift, node=node))
         if kind is Kind.GATHER:
@@ -370,7 +387,7 @@ class LoopBuilder:
         at = self.value(index, where[axis : axis + rank])
         view = self.fuser.view_of(node.src[0])
         assert view is not None
-        rest = (*where[:axis], (None, 0, 0), *where[axis + rank :])
+        rest = (*where[:axis], ZERO, *where[axis + rank :])
         offset, strides = strides_over(view, rest, len(self.domain))
         access = Access(view.base, node.dtype, offset, strides, at, view.strides[axis], view.shape[axis])
         self.accesses.append(access)
@@ -407,7 +424,7 @@ class LoopBuilder:
     def _where(self, store: Store) -> Map:
         """Where a stored value is computed: its own axes, as loop axes."""
         return tuple(
-            (axis, 1, 0) if axis is not None and n != 1 else (None, 0, 0) for axis, n in zip(store.axes, store.value.shape, strict=True)
+            along(axis) if axis is not None and n != 1 else ZERO for axis, n in zip(store.axes, store.value.shape, strict=True)
         )
 
     def _write(self, item: int, store: Store) -> Write:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from saltus.ir.node import Node
@@ -64,6 +65,15 @@ class View:
                 offset = self.offset + sum((self.shape[a] - 1) * self.strides[a] for a in axes if self.shape[a])
                 strides = tuple(-s if i in axes else s for i, s in enumerate(self.strides))
                 return View(self.base, offset, node.shape, strides)
+            case "windows":
+                axes, step, dilation = (node.attr(name) for name in ("axes", "step", "dilation"))
+                counts = [s * step[axes.index(k)] if k in axes else s for k, s in enumerate(self.strides)]
+                inside = [self.strides[k] * d for k, d in zip(axes, dilation, strict=True)]
+                return View(self.base, self.offset, node.shape, (*counts, *inside))
+            case "diagonal":
+                first, second = node.attr("axis1"), node.attr("axis2")
+                both = [s + self.strides[second] if k == first else s for k, s in enumerate(self.strides)]
+                return View(self.base, self.offset, node.shape, (*both[:second], *both[second + 1 :]))
             case "reshape":
                 strides_or_none = _reshaped(self.shape, self.strides, node.shape)
                 return None if strides_or_none is None else View(self.base, self.offset, node.shape, strides_or_none)
@@ -100,15 +110,30 @@ def _reshaped(shape: Shape, strides: tuple[int, ...], target: Shape) -> tuple[in
 
 
 # An index map says where a node is read for a point of a loop: one entry an axis of the node,
-# (loop axis or None, scale, offset): index = scale * loop index + offset.
-Entry = tuple[int | None, int, int]
+# (terms, offset): index = sum of scale * loop index over the terms (loop axis, scale) + offset.
+Entry = tuple[tuple[tuple[int, int], ...], int]
 Map = tuple[Entry, ...]
-ZERO: Entry = (None, 0, 0)
+ZERO: Entry = ((), 0)
+
+
+def along(axis: int) -> Entry:
+    """Read at a loop axis' own index."""
+    return ((axis, 1),), 0
+
+
+def affine(parts: Iterable[tuple[int, Entry]], offset: int = 0) -> Entry:
+    """The sum of scale * entry, and an offset."""
+    terms: dict[int, int] = {}
+    for scale, (inner, shift) in parts:
+        offset += scale * shift
+        for axis, step in inner:
+            terms[axis] = terms.get(axis, 0) + scale * step
+    return tuple(sorted((axis, step) for axis, step in terms.items() if step)), offset
 
 
 def identity(shape: Shape) -> Map:
     """Read at the loop's own index (axes of length 1 at 0)."""
-    return tuple((k, 1, 0) if n != 1 else ZERO for k, n in enumerate(shape))
+    return tuple(along(k) if n != 1 else ZERO for k, n in enumerate(shape))
 
 
 def through(node: Node, where: Map) -> Map | None:
@@ -123,24 +148,49 @@ def through(node: Node, where: Map) -> Map | None:
             return tuple(where[axes.index(k)] for k in range(len(src)))
         case "slice":
             start, step = node.attr("start"), node.attr("step")
-            return tuple((a, c * k, o * k + i) for (a, c, o), i, k in zip(where, start, step, strict=True))
+            return tuple(affine([(k, entry)], i) for entry, i, k in zip(where, start, step, strict=True))
         case "flip":
             axes = node.attr("axes")
-            return tuple((a, -c, src[k] - 1 - o) if k in axes else (a, c, o) for k, (a, c, o) in enumerate(where))
+            return tuple(affine([(-1, entry)], src[k] - 1) if k in axes else entry for k, entry in enumerate(where))
+        case "windows":
+            axes, step, dilation = (node.attr(name) for name in ("axes", "step", "dilation"))
+            out = list(where[: len(src)])
+            for i, k in enumerate(axes):
+                out[k] = affine([(step[i], where[k]), (dilation[i], where[len(src) + i])])
+            return tuple(out)
+        case "diagonal":
+            first, second = node.attr("axis1"), node.attr("axis2")
+            kept = list(where)
+            kept.insert(second, where[first])
+            return tuple(kept)
         case "reshape":
-            kept = [e for e, n in zip(where, node.shape, strict=True) if n != 1]
-            if tuple(n for n in node.shape if n != 1) != tuple(n for n in src if n != 1):
-                return None
-            it = iter(kept)
-            return tuple(next(it) if n != 1 else ZERO for n in src)
+            return _split(src, node.shape, where)
     return None
+
+
+def _split(src: Shape, target: Shape, where: Map) -> Map | None:
+    """Where `src` is read for a reshape that cuts its axes into several; None where it makes one of several."""
+    if 0 in target:
+        return (ZERO,) * len(src)
+    found: list[Entry] = []
+    pieces = [(n, entry) for n, entry in zip(target, where, strict=True) if n != 1]
+    for n in src:
+        parts, left = [], n
+        while left > 1:
+            if not pieces or left % pieces[0][0]:
+                return None
+            length, entry = pieces.pop(0)
+            left //= length
+            parts.append((left, entry))
+        found.append(affine(parts))
+    return tuple(found)
 
 
 def strides_over(view: View, where: Map, axes: int) -> tuple[int, tuple[int, ...]]:
     """Offset and strides over `axes` loop axes of a view read at `where`."""
     offset, strides = view.offset, [0] * axes
-    for (axis, scale, shift), s in zip(where, view.strides, strict=True):
+    for (terms, shift), s in zip(where, view.strides, strict=True):
         offset += shift * s
-        if axis is not None:
+        for axis, scale in terms:
             strides[axis] += scale * s
     return offset, tuple(strides)

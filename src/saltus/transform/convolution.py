@@ -111,7 +111,7 @@ def _conv_input(
     parts = []
     for phase in product(*phases):
         counts = tuple(p.count for p in phase)
-        if any(p.taps == 0 for p in phase):
+        if any(p.taps == 0 or p.count == 0 for p in phase):
             parts.append(full((g.shape[0], *counts, shape[-1]), 0, g.dtype))
             continue
         picked = move.slice_(

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from saltus.backend.cpu.emit import Emitter, Value
+from saltus.backend.cpu.gemm_patches import copy_patches
 from saltus.backend.cpu.gemm_plan import (
     COMBINE_WORDS,
     COMPUTE_WORDS,
     PACK_WORDS,
+    PATCH_SLOT,
+    PATCH_WORDS,
     CombineStructure,
     ComputeStructure,
     PackStructure,
@@ -34,8 +37,8 @@ _PARAMETERS = (("args", "ptr"), ("chunk", "i64"), ("scratch", "ptr"))
 _UNROLLED_EPILOGUES = 2  # wider tiles run their epilogue in a loop over registers
 
 
-def _words(b: Emitter, names: Sequence[str], pointers: Sequence[str]) -> dict[str, Value]:
-    return {name: b.argument(slot, None if name in pointers else dt.int64) for slot, name in enumerate(names)}
+def _words(b: Emitter, names: Sequence[str], pointers: Sequence[str], first: int = 0) -> dict[str, Value]:
+    return {name: b.argument(slot, None if name in pointers else dt.int64) for slot, name in enumerate(names, first)}
 
 
 def _ceil_div(b: Emitter, a: Value, by: int) -> Value:
@@ -143,6 +146,8 @@ class _Compute:
         self.lanes = b.vector_bits // self.dtype.bits
         self.align = b.vector_bits // 8
         self.w = _words(b, COMPUTE_WORDS, ("a", "b", "partials"))
+        if structure.patches is not None:
+            self.w |= _words(b, PATCH_WORDS, (), PATCH_SLOT)
         self.scratch = b.parameters[2]
         if epilogue is None and not structure.split:
             raise EngineError(f"contraction: {structure} needs an epilogue")
@@ -207,6 +212,12 @@ class _Compute:
         row, count = self.rows[0], b.sub(self.rows[1], self.rows[0])
         goal = b.offset(self.scratch, w["a_copy_offset"], dtype)
         target = Lines(goal, w["a_copy_stride"], self.a.transposed)
+        if self.s.patches is not None:
+            depth = (self.start, b.add(self.start, self.depth))
+            block = (depth, self.rows) if self.a.transposed else (self.rows, depth)
+            copy_patches(b, dtype, w, self.s.patches, w["a"], target, *block)
+            self.a, self.a_row = target, row
+            return
         source = Lines(self._a_from(row).pointer, self.a.stride)
         lines, length = (self.depth, count) if self.a.transposed else (count, self.depth)
         copy_lines(b, dtype, source, target, lines, length)

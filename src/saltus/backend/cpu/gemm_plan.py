@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 from saltus.base.dtypes import DType
 from saltus.base.errors import EngineError
+from saltus.schedule.patches import Patches
 
 PACK_WORDS = (
     "b", "packed", "batch", "n", "k", "b_batch_stride", "b_stride", "panels", "panel_size", "panel_block",
@@ -24,7 +25,10 @@ COMPUTE_WORDS = (
     "k_block", "k_span", "splits", "a_copy_offset", "a_copy_stride", "panel_offset",
 )  # fmt: skip
 COMBINE_WORDS = ("partials", "batch", "m", "n", "splits", "row_block", "row_blocks")
-FIRST_FREE_SLOT = 24  # of compute and combine kernels: the epilogue's own words start here
+_AXIS_WORDS = ("out", "kernel", "stride", "dilation", "low", "size", "step")
+PATCH_WORDS = ("patch_batch_stride", "patch_run", "patch_channels", *[f"{name}{k}" for k in range(3) for name in _AXIS_WORDS])
+PATCH_SLOT = 24  # of compute kernels: words of a left operand made of patches (`gemm_patches.PATCH_WORDS`)
+FIRST_FREE_SLOT = 48  # of compute and combine kernels: the epilogue's own words start here
 
 # Register tiles by vector width: heights, and widths in registers. The sums, a row of B and a scalar of A fit
 # the 32 registers of AVX-512 and NEON, and the 16 of AVX2.
@@ -55,6 +59,8 @@ _PACKED_ROWS = 256
 _FETCH_A_CYCLES = 0.6  # to bring an element into the second-level cache
 _FETCH_B_CYCLES = 0.3
 _COPY_CYCLES = 0.3  # to copy one
+_PATCH_CYCLES = 0.5  # to copy one from a patch
+_PATCH_BYTES = 256 * 1024  # of a chunk's copy of patches
 _PACK_ELEMENTS = 65_536  # of one chunk of the pack and combine phases
 # From this depth on, rows and columns of a chunk pass through the cache in blocks of depth, copied if many.
 _DEEP = 2048
@@ -87,6 +93,7 @@ class ComputeStructure:
         vectors: tile widths in registers, widest first, ending in 1.
         a_transposed: lines of A run along the product's rows, not along depth.
         a_copied: a chunk first copies its rows of A to lines whose distance suits the cache.
+        patches: A is a matrix of patches with so many spatial axes, the last within a run or not; it is always copied.
         b_source: "direct" reads B in place, "copied" copies a chunk's columns to panels in its scratch,
             "packed" reads panels that a pack phase made.
         b_transposed: lines of B run along depth (never with "packed": packing undoes it).
@@ -100,6 +107,7 @@ class ComputeStructure:
     vectors: tuple[int, ...]
     a_transposed: bool
     a_copied: bool
+    patches: tuple[int, bool] | None
     b_source: BSource
     b_transposed: bool
     dot_columns: int
@@ -150,6 +158,7 @@ class GemmPlan:
     partial_bytes: int
     flops: int
     bytes: int
+    patches: Patches | None
     words: dict[str, int]
     """The integer words of all three kernels by name."""
 
@@ -163,7 +172,10 @@ class GemmPlan:
         words = {**self.words, "a": a, "b": b, "partials": partials}
         if self.pack is not None:
             words["b_batch_stride"] = self.words["packed_batch_stride"]
-        return _padded([words[name] for name in COMPUTE_WORDS])
+        own = [words[name] for name in COMPUTE_WORDS]
+        if self.patches is not None:
+            own += [0] * (PATCH_SLOT - len(own)) + list(patch_words(self.patches).values())
+        return _padded(own)
 
     def combine_arguments(self, partials: int) -> list[int]:
         """Words of the combine kernel up to `FIRST_FREE_SLOT`."""
@@ -172,12 +184,21 @@ class GemmPlan:
         return _padded([words[name] for name in COMBINE_WORDS])
 
 
+def patch_words(patches: Patches) -> dict[str, int]:
+    """The numbers of `PATCH_WORDS`; axes that do not exist are 0."""
+    words = dict.fromkeys(PATCH_WORDS, 0)
+    words |= {"patch_batch_stride": patches.batch_stride, "patch_run": patches.run, "patch_channels": patches.channels}
+    for k, axis in enumerate(patches.axes):
+        words |= {f"{name}{k}": getattr(axis, name) for name in _AXIS_WORDS}
+    return words
+
+
 def _padded(words: list[int]) -> list[int]:
     return words + [0] * (FIRST_FREE_SLOT - len(words))
 
 
 def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[int], b_strides: Sequence[int],
-         vector_bits: int, *, packed: bool | None = None) -> GemmPlan:  # fmt: skip
+         vector_bits: int, *, packed: bool | None = None, patches: Patches | None = None) -> GemmPlan:  # fmt: skip
     """Choose how C[b] = A[b] @ B[b] runs.
 
     Args:
@@ -188,6 +209,7 @@ def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[i
         vector_bits: register width kernels are written for: 512, 256 or 128.
         packed: True gives B a pack phase, worth it when the packed buffer serves many runs; False gives none;
             None decides for a single run.
+        patches: A is this matrix, or with a_strides (0, 1, 0) its transpose; `k` or `m` is its number of rows.
 
     Returns:
         The plan.
@@ -202,18 +224,18 @@ def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[i
         ('direct', (12, 8, 4), 51380224)
     """
     lanes, size = vector_bits // dtype.bits, dtype.itemsize
-    a_transposed, a_stride = _orient("A", a_strides, m, k)
+    a_transposed, a_stride = _orient("A", a_strides, m, k) if patches is None else (a_strides[1] == 1, 0)
     b_transposed, b_stride = _orient("B", b_strides, k, n)
     if n == 1 and b_strides[1] == 1 and k > 1:  # one column lies along depth, whatever its other stride
         b_transposed, b_stride = True, b_strides[2]
 
     # Dot products need no copy of a transposed B, but fold registers once a product: few rows or long depth.
-    dot = b_transposed and not a_transposed and not packed
+    dot = b_transposed and not a_transposed and not packed and patches is None
     dot = dot and (m <= _FEW_ROWS or n <= _FEW_ROWS or (m <= _DOT_ROWS and k >= 4 * m))
-    rows, widths = _tile_shape(m, vector_bits, dot=dot)
+    rows, widths = _tile_shape(m if patches is None else max(m, _FEW_ROWS + 1), vector_bits, dot=dot)
     height, width = rows[0], widths[0] * lanes
     tiles, panels = _parts(m, height), _parts(n, width)
-    streamed = dot or m <= _FEW_ROWS  # B passes by once: nothing to keep in a cache
+    streamed = dot or (m <= _FEW_ROWS and patches is None)  # B passes by once: nothing to keep in a cache
     deep = k >= _DEEP and not streamed
     source: BSource = "direct"
     if packed and not dot:
@@ -224,7 +246,7 @@ def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[i
         aliased = vector_bits < 512 and m >= _ALIASED_ROWS and b_stride * size % _PAGE == 0
         source = _source_of_b(m, unsuited=b_transposed or aliased, wide=wide, deep=deep)
     a_copied = not streamed and panels > 1 and a_stride * size % _PAGE == 0
-    a_copied = a_copied or (deep and n >= _DEEP_COPIED)
+    a_copied = a_copied or (deep and n >= _DEEP_COPIED) or patches is not None
 
     flops = 2 * m * n * k
     depth_blocks, splits = 1, 1
@@ -236,12 +258,12 @@ def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[i
         wanted = min(_parts(_DEEP_CHUNKS, max(1, blocks)), k // _SPLIT, flops // _CHUNK_FLOPS)
         splits = 1 << max(0, wanted.bit_length() - 1)  # powers of two share out evenly
     elif not streamed:
-        most_tiles = max(4, _ROWS_BYTES // max(1, height * k * size))
+        most_tiles = max(4, (_ROWS_BYTES if patches is None else _PATCH_BYTES) // max(1, height * k * size))
         if source == "copied":
             most_panels = max(1, _PANEL_BYTES // max(1, width * k * size))
     batch_block, row_tiles, column_panels = _chunk_blocks(
         batch * splits, flops // splits, lanes, (tiles, height, most_tiles), (panels, width, most_panels),
-        (_COPY_CYCLES if source == "copied" else 0.0, _COPY_CYCLES if a_copied else 0.0),
+        (_COPY_CYCLES if source == "copied" else 0.0, (_COPY_CYCLES if patches is None else _PATCH_CYCLES) if a_copied else 0.0),
         _DEEP_CHUNKS if deep else _MOST_CHUNKS,
     )  # fmt: skip
     chunks = _parts(batch, batch_block) * _parts(tiles, row_tiles) * _parts(panels, column_panels)
@@ -272,7 +294,8 @@ def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[i
     combine_rows = max(1, _PACK_ELEMENTS // max(1, n * splits))
     split = splits > 1
     structure = ComputeStructure(
-        dtype, rows, widths, a_transposed, a_copied, source, b_transposed and not packs,
+        dtype, rows, widths, a_transposed, a_copied, (len(patches.axes), patches.merged) if patches is not None else None,
+        source, b_transposed and not packs,
         dot_columns=_dot_columns(height, dtype) if dot else 0, k_blocked=k_blocked, split=split,
     )  # fmt: skip
     operands = (batch if a_strides[0] else 1) * m * k + (batch if b_strides[0] else 1) * k * n
@@ -299,6 +322,7 @@ def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[i
         partial_bytes=splits * batch * m * n * size if split else 0,
         flops=2 * batch * m * n * k,
         bytes=size * (operands + batch * m * n),
+        patches=patches,
         words=words,
     )  # fmt: skip
 

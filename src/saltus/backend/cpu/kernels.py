@@ -6,6 +6,7 @@ import ctypes
 import functools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from saltus.ir.evaluate import evaluate
 from saltus.ir.node import Node, make, placeholder
 from saltus.schedule.fuse import Fuser, Group, collapse, matrix_strides
 from saltus.schedule.loops import Access, LoopBuilder, LoopKernel, Write, constant_word, is_literal
+from saltus.schedule.patches import Patches
 from saltus.schedule.plan import Kernel, copy_kernel
-from saltus.schedule.view import row_major
+from saltus.schedule.view import View, row_major
 
 
 class NativeTarget:
@@ -74,20 +76,26 @@ class PackKernel(_Base):
 
 
 class Epilogue(ItemEmitter):
-    """Items over (batch, row, column) applied to finished sums while they are in registers."""
+    """Items over (batch, row, column) applied to finished sums while they are in registers.
 
-    def __init__(self, accesses: list[Access], items: list[Any], writes: list[Write], first_slot: int) -> None:
+    An access has three strides, or where the rows of a convolution are several axes that are not one run, one for each of them.
+    """
+
+    def __init__(self, accesses: list[Access], items: list[Any], writes: list[Write], first_slot: int, row_axes: tuple[int, ...]) -> None:
         super().__init__(None, items)  # type: ignore[arg-type]
-        self.accesses, self.writes = accesses, writes
+        self.accesses, self.writes, self.row_axes = accesses, writes, row_axes
+        self.digits: tuple[str, list[Value]] = ("", [])
         self.slots: list[tuple[int, dict[int, int]]] = []
         at = first_slot
         for a in accesses:
             pointer, at = at, at + 1
             strides = {}
             for axis, s in enumerate(a.strides):
-                if s and not (axis == 2 and s == 1):
+                if s and not (axis == len(a.strides) - 1 and s == 1):
                     strides[axis], at = at, at + 1
             self.slots.append((pointer, strides))
+        self.extents = range(at, at + max((len(a.strides) - 2 for a in accesses if len(a.strides) > 3), default=0))
+        at += len(self.extents)
         self.constants = {}
         self.ramps: dict[int, dict[int, int]] = {}  # item -> slots of its strides, and at -1 of its offset
         for number, item in enumerate(items):
@@ -104,7 +112,7 @@ class Epilogue(ItemEmitter):
 
     def key(self) -> str:
         kinds = [
-            a.dtype.name + "".join("0" if s == 0 else "1" if s == 1 and k == 2 else "s" for k, s in enumerate(a.strides))
+            a.dtype.name + "".join("0" if s == 0 else "1" if s == 1 and k == len(a.strides) - 1 else "s" for k, s in enumerate(a.strides))
             for a in self.accesses
         ]
         shell = LoopKernel((), 0, False, [], self.items, self.writes, [], 32)
@@ -118,6 +126,8 @@ class Epilogue(ItemEmitter):
             pointers.append((pointer, a.base, a.offset * a.dtype.itemsize))
             for axis, slot in strides.items():
                 words[slot] = a.strides[axis]
+        for slot, extent in zip(self.extents, self.row_axes, strict=False):
+            words[slot] = extent
         for number, slot in self.constants.items():
             words[slot] = constant_word(self.items[number])
         for number, slots in self.ramps.items():
@@ -137,12 +147,12 @@ class Epilogue(ItemEmitter):
         for w, value in zip(self.writes, values, strict=True):
             a = self.accesses[w.access]
             pointer = self._pointer(w.access, env)
-            if a.strides[2] == 1 or value.lanes == 1:
+            if a.strides[-1] == 1 or value.lanes == 1:
                 b.store(value, pointer, a.dtype, mask)
             else:
                 stride = (
-                    b.splat(b.argument(self.slots[w.access][1][2], dt.int64), value.lanes)
-                    if a.strides[2]
+                    b.splat(b.argument(self.slots[w.access][1][len(a.strides) - 1], dt.int64), value.lanes)
+                    if a.strides[-1]
                     else b.const(0, dt.int64, value.lanes)
                 )
                 b.scatter(value, pointer, b.mul(b.iota(value.lanes), stride), a.dtype, mask)
@@ -154,25 +164,39 @@ class Epilogue(ItemEmitter):
         b, a = self.b, self.accesses[access]
         slot, strides = self.slots[access]
         shift: Value | None = None
-        for axis in range(3):
+        indices = [env.indices[0], env.indices[1], env.indices[2]]
+        if len(a.strides) > 3:
+            indices[1:2] = self._row_digits(env.indices[1])
+        for axis, index in enumerate(indices):
             if a.strides[axis] == 0:
                 continue
-            index = env.indices[axis]
             step = b.mul(index, b.argument(strides[axis], dt.int64)) if axis in strides else index
             shift = step if shift is None else b.add(shift, step)
         pointer = b.argument(slot)
         env.pointers[access] = b.offset(pointer, shift, a.dtype) if shift is not None else pointer
         return env.pointers[access]
 
+    def _row_digits(self, row: Value) -> list[Value]:
+        """The row as indices of its axes."""
+        ref = row.ref
+        if self.digits[0] != ref:  # the registers of one row ask one after another
+            b, found = self.b, []
+            for slot in reversed(self.extents[1:]):
+                extent = b.argument(slot, dt.int64)
+                found.append(b.rem(row, extent))
+                row = b.div(row, extent)
+            self.digits = (ref, [row, *reversed(found)])
+        return self.digits[1]
+
     def load(self, number: int, env: Environment, lanes: int) -> Value:
         b, item = self.b, self.items[number]
         a = self.accesses[item.access]
         pointer = self._pointer(item.access, env)
-        if lanes == 1 or a.strides[2] == 0:
+        if lanes == 1 or a.strides[-1] == 0:
             return b.load(pointer, a.dtype)
-        if a.strides[2] == 1:
+        if a.strides[-1] == 1:
             return b.load(pointer, a.dtype, lanes, env.mask)
-        stride = b.argument(self.slots[item.access][1][2], dt.int64)
+        stride = b.argument(self.slots[item.access][1][len(a.strides) - 1], dt.int64)
         return b.gather(pointer, b.mul(b.iota(lanes), b.splat(stride, lanes)), a.dtype, env.mask)
 
     def ramp(self, number: int, env: Environment, lanes: int) -> Value:
@@ -218,36 +242,72 @@ class ComputeKernel(_Base):
         return words, pointers, self.plan.combine_chunks if self.combine else self.plan.compute_chunks
 
 
-def _contraction(fuser: Fuser, group: Group, label: str, vector_bits: int) -> list[list[Kernel]]:
-    node = group.core
-    assert node is not None
-    views = [fuser.view_of(s) for s in node.src]
+@dataclass(frozen=True)
+class _Product:
+    """A contraction as `count` products of (m, k) and (k, n) matrices, and where they lie."""
+
+    count: int
+    m: int
+    n: int
+    k: int
+    views: list[View]
+    strides: list[tuple[int, int, int]]
+    patches: Patches | None
+    three: Callable[[tuple[int, ...]], tuple[int, ...]]  # strides over the result's axes -> over batch, row, column
+
+
+def _matrix_product(fuser: Fuser, node: Node) -> _Product:
+    views, strides = [], []
     ta, tb = node.attr("ta"), node.attr("tb")
-    strides = []
-    for view, transposed in zip(views, (ta, tb), strict=True):
+    for source, transposed in zip(node.src, (ta, tb), strict=True):
+        view = fuser.view_of(source)
         assert view is not None
         found = matrix_strides(view)
         assert found is not None
         batch, rs, cs = found
+        views.append(view)
         strides.append((batch, cs, rs) if transposed else (batch, rs, cs))
     shape = node.shape
-    m, n = shape[-2:]
-    k = node.src[0].shape[-2 if ta else -1]
-    count = math.prod(shape[:-2])
+
+    def three(over: tuple[int, ...]) -> tuple[int, ...]:
+        return (collapse(shape[:-2], over[:-2]) or 0, *over[-2:])
+
+    return _Product(math.prod(shape[:-2]), *shape[-2:], node.src[0].shape[-2 if ta else -1], views, strides, None, three)
+
+
+def _patch_product(fuser: Fuser, node: Node) -> _Product:
+    """Of a convolution or the gradient of its kernel, in which the matrix of patches is turned."""
+    x, other = (fuser.view_of(s) for s in node.src)
+    assert x is not None and other is not None
+    patches, n, lead = Patches.of(node, x), node.shape[-1], node.shape[:-1]
+    turned = node.op.name == "conv_weight"
+    m, k = (patches.columns, patches.rows) if turned else (patches.rows, patches.columns)
+
+    def three(over: tuple[int, ...]) -> tuple[int, ...]:
+        run = collapse(lead, over[:-1])
+        return (0, *over) if run is None else (0, run, over[-1])
+
+    strides = [(0, 1, 0) if turned else (0, 0, 1), (0, n, 1)]
+    return _Product(1, m, n, k, [x, other], strides, patches, three)
+
+
+def _contraction(fuser: Fuser, group: Group, label: str, vector_bits: int) -> list[list[Kernel]]:
+    node = group.core
+    assert node is not None
+    product = _matrix_product(fuser, node) if node.op.name == "matmul" else _patch_product(fuser, node)
     builder = LoopBuilder(fuser, group)
     writes = [builder._write(builder.value(s.value, builder._where(s), s.value), s) for s in group.stores]
     for a in builder.accesses:
-        folded = collapse(shape[:-2], a.strides[:-2])
-        assert folded is not None
-        a.strides = (folded, *a.strides[-2:])
+        a.strides = product.three(a.strides)
     for i in builder.items:
         if i.kind == "ramp":  # with several batch axes none of them has a ramp: see Fuser
-            i.strides = (collapse(shape[:-2], i.strides[:-2]) or 0, *i.strides[-2:])
-    epilogue = Epilogue(builder.accesses, builder.items, writes, gemm_plan.FIRST_FREE_SLOT)
-    a, b = [(v.base, v.offset * node.dtype.itemsize) for v in views]  # type: ignore[union-attr]
-    if not (m and n and count):
+            i.strides = product.three(i.strides)
+    epilogue = Epilogue(builder.accesses, builder.items, writes, gemm_plan.FIRST_FREE_SLOT, node.shape[:-1])
+    a, b = [(v.base, v.offset * node.dtype.itemsize) for v in product.views]
+    if not (product.m and product.n and product.count):
         return []
-    plan = gemm_plan.plan(count, m, n, k, node.dtype, strides[0], strides[1], vector_bits)
+    sizes = (product.count, product.m, product.n, product.k)
+    plan = gemm_plan.plan(*sizes, node.dtype, *product.strides, vector_bits, patches=product.patches)
     stages: list[list[Kernel]] = []
     if plan.pack is not None:
         packed = placeholder((plan.packed_bytes,), dt.uint8)

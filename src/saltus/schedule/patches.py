@@ -1,0 +1,83 @@
+"""The left operand of a convolution as a matrix that is never made: its rows are the patches of an array."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from saltus.ir.node import Node
+from saltus.ir.spec import Shape
+from saltus.schedule.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class PatchAxis:
+    """One spatial axis.
+
+    Attributes:
+        size: elements of the array.
+        out: places of the kernel.
+        kernel: elements of the kernel.
+        stride, dilation, low: of the convolution; low may lie before the array.
+        step: distance of neighbours in memory, in elements.
+    """
+
+    size: int
+    out: int
+    kernel: int
+    stride: int
+    dilation: int
+    low: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Patches:
+    """A matrix with a row for every place of the kernel (n, *out) and a column for every element of a patch (*kernel, channel).
+
+    Outside the array elements are 0.
+
+    Attributes:
+        batch: arrays.
+        batch_stride: their distance in memory, in elements.
+        axes: one to three spatial axes.
+        channels: contiguous in memory.
+    """
+
+    batch: int
+    batch_stride: int
+    axes: tuple[PatchAxis, ...]
+    channels: int
+
+    @property
+    def merged(self) -> bool:
+        """Whether the patch's elements along the last axis lie next to each other."""
+        return self.axes[-1].dilation == 1 and self.axes[-1].step == self.channels
+
+    @property
+    def run(self) -> int:
+        """Elements of a patch that lie next to each other."""
+        return self.channels * (self.axes[-1].kernel if self.merged else 1)
+
+    @property
+    def rows(self) -> int:
+        return self.batch * math.prod(a.out for a in self.axes)
+
+    @property
+    def columns(self) -> int:
+        return self.channels * math.prod(a.kernel for a in self.axes)
+
+    @staticmethod
+    def suits(view: View) -> bool:
+        """Whether patches can be copied from a view: channels next to each other."""
+        return view.shape[-1] == 1 or view.strides[-1] == 1
+
+    @staticmethod
+    def of(node: Node, view: View) -> Patches:
+        """The patches of `conv(x, w)` or `conv_weight(x, g)` from the view of x."""
+        weight = node.op.name == "conv_weight"
+        kernel: Shape = node.attr("kernel") if weight else node.src[1].shape[:-2]
+        out = (node.src[1] if weight else node).shape[1:-1]
+        given = (view.shape[1:-1], out, kernel, node.attr("stride"), node.attr("dilation"), node.attr("low"), view.strides[1:-1])
+        axes = tuple(PatchAxis(*values) for values in zip(*given, strict=True))
+        return Patches(view.shape[0], view.strides[0], axes, view.shape[-1])
