@@ -43,7 +43,7 @@ class FitSettings:
     def from_config(cls, config: dict[str, Any]) -> FitSettings:
         """The settings that `to_config` wrote, also after a way through JSON."""
         kind = kinds.named(config.get("kind", kinds.TABLE.name))
-        values = {key: config[key] for key in keys_of(kind) if key in config}
+        values = {key: tuple(v) if isinstance(v, list) else v for key in keys_of(kind) if (v := config.get(key, ...)) is not ...}
         return cls(config["data"], kind, config["target"], config["columns"], values)
 
     def options(self, **more: Any) -> FitOptions:
@@ -113,11 +113,21 @@ def _test(text: str) -> float | str | None:
     return _number(0, 1, "a share from 0 to below 1, or a file", float)(text) or None
 
 
+def _size(text: str) -> tuple[int, int]:
+    """Height and width from "64" or "48x64"."""
+    words = text.lower().split("x")
+    if len(words) > 2 or not all(word.strip().isdigit() and int(word) for word in words):
+        _expected("pixels such as 64, or height x width such as 48x64")(text)
+    return int(words[0]), int(words[-1])
+
+
 PARSERS: dict[str, Callable[[str], Any]] = {
     "task": str, "epochs": _count, "batch_size": _batch, "learning_rate": _number(1e-12, math.inf, "a number above 0", float),
     "schedule": str, "optimizer": str, "weight_decay": _number(0, math.inf, "a number from 0 on", float), "hidden": _widths,
     "activation": str, "dropout": _share, "validation": _share, "test": _test, "patience": _count, "balanced": _truth,
-    "seed": _number(0, 2**63, "a whole number from 0 on", int),
+    "size": _size, "resize": str, "channels": _number(1, 4, "1 for grey or 3 for colour", int), "skip_corrupt": _truth,
+    "label_smoothing": _share, "seed": _number(0, 2**63, "a whole number from 0 on", int),
+    "text": str, "tokenizer": str, "tokenizer_size": _count, "grams": _count, "longest": _count, "encoding": str,
 }  # fmt: skip
 
 

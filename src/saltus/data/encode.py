@@ -1,4 +1,4 @@
-"""Turns a clean column into what a network takes: numbers and category codes; one encoder a kind."""
+"""Turns a clean column into what a network takes: numbers, category codes and words; one encoder a kind."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from saltus.data.normalise import Scaler
 from saltus.data.records import Change, counted
 from saltus.data.spelling import CategoryRule, keys_of
 from saltus.data.text import hashed_counts
+from saltus.data.tokens import MOST_FEATURES, Tokenizer, Vocabulary
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,6 +22,8 @@ else:
 
 _DAY = 86_400_000_000  # microseconds
 _WORDS_FOR_WORDS = 2.5
+_WORDS_FOR_VOCABULARY = 6.0  # words a text, and texts, from which learnt vectors of words tell more than hashed counts
+_TEXTS_FOR_VOCABULARY = 500
 _ENOUGH_ROWS = 50  # a category of so many rows is never rare
 _LARGEST_RARE_SHARE = 0.1  # of all rows; where more rows are rare, the more frequent of them are kept
 _LARGEST = float(np.finfo(np.float32).max)
@@ -33,6 +36,11 @@ class EncodeOptions:
     max_categories: int = 10_000
     rare_share: float = 0.0005
     text_width: int = 128
+    tokenizer: str = ""
+    tokenizer_size: int = 8_000
+    grams: int = 2
+    longest: int = 400
+    most_words: int = MOST_FEATURES
 
 
 @dataclass
@@ -42,10 +50,12 @@ class Features:
     Attributes:
         numbers: name -> float array (N,), or (N, W) for W features of one name.
         categories: name -> int32 codes (N,) and the number of codes there are.
+        texts: name -> int32 numbers of words (N, length), 0 filling up, and how many numbers there are.
     """
 
     numbers: dict[str, np.ndarray] = field(default_factory=dict)
     categories: dict[str, tuple[np.ndarray, int]] = field(default_factory=dict)
+    texts: dict[str, tuple[np.ndarray, int]] = field(default_factory=dict)
 
 
 class Encoder(Protocol):
@@ -344,6 +354,53 @@ class TextEncoder:
         return cls(**{**config, "plan": ColumnPlan.from_config(config["plan"])})
 
 
+@dataclass(frozen=True)
+class WordsEncoder:
+    """Numbers the words of a text, so that the network learns a vector for each.
+
+    Attributes:
+        plan: how the column is read.
+        vocabulary: the numbers.
+        indicator: the training rows had missing values.
+    """
+
+    plan: ColumnPlan
+    vocabulary: Vocabulary
+    indicator: bool
+
+    @classmethod
+    def fit(cls, column: ParsedColumn, options: EncodeOptions, scaler: str) -> tuple[WordsEncoder, list[Change]]:
+        assert column.words is not None
+        texts = column.words.gather(np.unique(column.values[~column.missing]))
+        tokenizer = Tokenizer.of(options.tokenizer or "words", texts, size=options.tokenizer_size)
+        vocabulary = Vocabulary.fit(texts, tokenizer, grams=options.grams, longest=options.longest, most=options.most_words)
+        made = cls(column.plan, vocabulary, bool(column.missing.any()))
+        return made, [Change(column.plan.name, "words", vocabulary.size - 1, f"free text: {made.treatment()}")]
+
+    def encode(self, column: ParsedColumn) -> Features:
+        assert column.words is not None
+        used, place = np.unique(column.values, return_inverse=True)
+        known = used[used >= 0]
+        table = self.vocabulary.encode(column.words.gather(known))
+        blank = np.zeros((len(used) - len(known), table.shape[1]), np.int32)
+        texts = {self.plan.name: (np.concatenate([blank, table])[place], self.vocabulary.size)}
+        return Features({f"{self.plan.name} (missing)": column.missing} if self.indicator else {}, texts=texts)
+
+    def treatment(self) -> str:
+        words = self.vocabulary
+        kind = {"words": "words", "characters": "characters"}.get(words.tokenizer.kind, f"tokens ({words.tokenizer.kind})")
+        groups = "" if words.grams == 1 else " and pairs of them" if words.grams == 2 else f" and groups of up to {words.grams}"
+        return f"{words.size - 1:,} {kind}{groups}, the first {words.longest:,} of a text" + (", missing marked" if self.indicator else "")
+
+    def to_config(self) -> dict[str, Any]:
+        return {"plan": self.plan.to_config(), "vocabulary": self.vocabulary.to_config(), "indicator": self.indicator}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> WordsEncoder:
+        vocabulary = Vocabulary.from_config(config["vocabulary"])
+        return cls(ColumnPlan.from_config(config["plan"]), vocabulary, config["indicator"])
+
+
 _ENCODERS: dict[str, Any] = {
     "number": NumberEncoder, "boolean": NumberEncoder, "category": CategoryEncoder,
     "date": DateEncoder, "time": DateEncoder, "text": TextEncoder,
@@ -352,11 +409,20 @@ _ENCODERS: dict[str, Any] = {
 
 def fit_encoder(column: ParsedColumn, options: EncodeOptions, scaler: str = "") -> tuple[Encoder, list[Change]]:
     """Fit the encoder of a column's kind to its training rows; `scaler` names a rescaling, "" chooses one."""
-    made: tuple[Encoder, list[Change]] = _ENCODERS[column.plan.kind].fit(column, options, scaler)
+    kind = WordsEncoder if column.plan.kind == "text" and _by_words(column, options) else _ENCODERS[column.plan.kind]
+    made: tuple[Encoder, list[Change]] = kind.fit(column, options, scaler)
     return made
+
+
+def _by_words(column: ParsedColumn, options: EncodeOptions) -> bool:
+    """Whether a free text is read word by word: as asked, or when there are enough long ones to learn from."""
+    if options.tokenizer or column.words is None:
+        return bool(options.tokenizer)
+    words = 1.0 + float(column.words.str.count_matches(r"\s+").mean() or 0.0)  # type: ignore[arg-type]
+    return words >= _WORDS_FOR_VOCABULARY and int((~column.missing).sum()) >= _TEXTS_FOR_VOCABULARY
 
 
 def encoder_from_config(config: dict[str, Any]) -> Encoder:
     """The encoder that its `to_config` wrote."""
-    made: Encoder = _ENCODERS[config["plan"]["kind"]].from_config(config)
+    made: Encoder = (WordsEncoder if "vocabulary" in config else _ENCODERS[config["plan"]["kind"]]).from_config(config)
     return made

@@ -21,6 +21,7 @@ from saltus.data.redundancy import repeated_columns, repeated_rows, same_partiti
 from saltus.data.schema import Override, Reading, inspect, treatment
 from saltus.data.spelling import MISSING
 from saltus.data.target import TargetPlan, fit_target
+from saltus.data.tokens import MOST_FEATURES
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,6 +44,9 @@ class EncodedTable:
         target: int32 class numbers (N,), standardised float32 values (N,), or None without a target.
         rows: int64 (N,), the row of the source (from 0) that each row came from.
         notes: what was noticed in this table: ignored columns, rows left out, values unseen in training.
+        texts: one int32 (N, length) a free text that is read word by word: numbers of its words, 0 filling up.
+        text_names: their names.
+        vocabularies: how many numbers each has, with 0.
     """
 
     numbers: np.ndarray
@@ -53,14 +57,17 @@ class EncodedTable:
     target: np.ndarray | None
     rows: np.ndarray
     notes: tuple[Change, ...] = ()
+    texts: tuple[np.ndarray, ...] = ()
+    text_names: tuple[str, ...] = ()
+    vocabularies: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
     def inputs(self) -> Any:
-        """Numbers and categories, or what there is of the two."""
-        parts = tuple(a for a in (self.numbers, self.categories) if a.shape[1])
+        """Numbers, categories and texts, or what there is of them."""
+        parts = tuple(a for a in (self.numbers, self.categories, *self.texts) if a.shape[1])
         return parts if len(parts) > 1 else parts[0]
 
 
@@ -96,7 +103,13 @@ class TableEncoder:
         max_categories: known categories a column keeps; the rest are read as unseen ones.
         rare_share: categories in a smaller share of the training rows (and in less than 50) are read as
             unseen ones, as far as they make up a tenth of the rows together.
-        text_width: features that a free text is hashed into.
+        text_width: features that a free text is hashed into, when it is short or there are few.
+        tokenizer: reads every free text word by word (long ones are in any case): "words", "characters", "bpe",
+            "wordpiece", or a tokenizer.json; the last three need the extra `text`.
+        tokenizer_size: tokens of a bpe or wordpiece tokenizer at most.
+        grams: neighbouring words that are numbered together, at most.
+        longest: words of a text that are read, from its beginning.
+        most_words: words and groups that get a number, at most.
         drop_duplicates: leave out training rows that repeat another one.
         decimal: "." or "," to settle texts such as "1,200"; by default the data decide.
         day_first: settles dates such as "3/4/2020"; by default the data decide.
@@ -120,6 +133,11 @@ class TableEncoder:
         max_categories: int = 10_000,
         rare_share: float = 0.0005,
         text_width: int = 128,
+        tokenizer: str = "",
+        tokenizer_size: int = 8_000,
+        grams: int = 2,
+        longest: int = 400,
+        most_words: int = MOST_FEATURES,
         drop_duplicates: bool = True,
         decimal: str | None = None,
         day_first: bool | None = None,
@@ -131,7 +149,13 @@ class TableEncoder:
                 "expected two numbers from 1 on and a share from 0 up to 1",
                 fix="leave them out for the defaults",
             )
-        self.options = EncodeOptions(max_categories, rare_share, text_width)
+        if min(tokenizer_size, grams, longest, most_words) < 1:
+            raise ArgumentError(
+                f"tokenizer_size={tokenizer_size}, grams={grams}, longest={longest}, most_words={most_words}: expected numbers from 1 on",
+                fix="leave them out for the defaults",
+            )
+        words = (str(tokenizer), tokenizer_size, grams, longest, most_words)
+        self.options = EncodeOptions(max_categories, rare_share, text_width, *words)
         self.reading = Reading(MISSING | {text.strip().lower() for text in missing}, decimal or "", day_first)
         self.drop_duplicates = drop_duplicates
         self.target: TargetPlan | None = None
@@ -492,6 +516,7 @@ def _notes_on_cells(encoder: Encoder, column: ParsedColumn) -> list[Change]:
 def _stack(features: list[Features], target: np.ndarray | None, rows: np.ndarray, notes: tuple[Change, ...]) -> EncodedTable:
     numbers = [(name, array) for feature in features for name, array in feature.numbers.items()]
     categories = [(name, *pair) for feature in features for name, pair in feature.categories.items()]
+    texts = [(name, *pair) for feature in features for name, pair in feature.texts.items()]
     names: list[str] = []
     table = np.empty((len(rows), sum(1 if array.ndim == 1 else array.shape[1] for _, array in numbers)), np.float32)
     for name, array in numbers:
@@ -514,4 +539,7 @@ def _stack(features: list[Features], target: np.ndarray | None, rows: np.ndarray
         target,
         rows,
         notes,
+        tuple(array for _, array, _ in texts),
+        tuple(name for name, _, _ in texts),
+        tuple(size for _, _, size in texts),
     )

@@ -26,7 +26,7 @@ def _powers(count: int) -> np.ndarray:
         return np.concatenate([[np.uint64(1)], np.cumprod(np.full(max(count - 1, 0), _BASE, dtype=np.uint64))]).astype(np.uint64)
 
 
-def _mix(hashes: np.ndarray) -> np.ndarray:
+def mix(hashes: np.ndarray) -> np.ndarray:
     """Spread every bit of a hash over all bits (the finaliser of splitmix64)."""
     with np.errstate(over="ignore"):
         hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -55,13 +55,25 @@ def hash_words(words: pl.Series) -> np.ndarray:
     with np.errstate(over="ignore"):
         terms = (letters.astype(np.uint64) + np.uint64(1)) * _powers(int(sizes.max(initial=0)) or 1)[position]
         sums = np.concatenate([[np.uint64(0)], np.cumsum(terms, dtype=np.uint64)])
-        return _mix(sums[starts[1:]] - sums[starts[:-1]])
+        return mix(sums[starts[1:]] - sums[starts[:-1]])
 
 
 def word_tokens(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """The words of each text in lower case, as (number of the text, hash of the word) pairs."""
     frame = pl.DataFrame({"text": texts}).with_row_index("row")
     tokens = frame.with_columns(pl.col("text").str.to_lowercase().str.extract_all(r"\w+")).explode("text").drop_nulls("text")
+    return _hashed(tokens)
+
+
+def character_tokens(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """The characters of each text in lower case, as (number of the text, hash of the character) pairs."""
+    frame = pl.DataFrame({"text": texts}).with_row_index("row")
+    tokens = frame.with_columns(pl.col("text").str.to_lowercase().str.split("")).explode("text").filter(pl.col("text") != "")
+    return _hashed(tokens)
+
+
+def _hashed(tokens: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and hashes of tokens; every distinct one is hashed once."""
     words = tokens["text"].unique(maintain_order=True)
     hashes = pl.Series(hash_words(words))
     found = tokens["text"].replace_strict(words, hashes, return_dtype=pl.UInt64) if len(words) else hashes
@@ -79,7 +91,7 @@ def gram_tokens(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
         hashes = sum((wide[i : i + count] * powers[i] for i in range(1, GRAM)), wide[:count] * powers[0])
     owner = np.repeat(np.arange(len(framed)), np.diff(starts))
     within = owner[:count] == owner[GRAM - 1 :]
-    return owner[:count][within], _mix(hashes[within])
+    return owner[:count][within], mix(hashes[within])
 
 
 def hashed_counts(texts: pl.Series, width: int, *, grams: bool) -> np.ndarray:

@@ -7,16 +7,21 @@ kind that recognises a path gets it; `--kind` overrides.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saltus.base.errors import DataError, ModelFileError, unknown_name
+from saltus.base.errors import ArgumentError, DataError, ModelFileError, unknown_name
 from saltus.data import read_table
+from saltus.data.images import holds_images, read_images
+from saltus.data.texts import holds_texts
 from saltus.train.fitted import FitOptions, Fitted
+from saltus.train.images import ImageModel, ImageOptions, fit_images
 from saltus.train.model import Model, load
 from saltus.train.tabular import TableOptions, TabularModel, chosen_target, fit_table
+from saltus.train.texts import TextModel, TextOptions, fit_texts, opened_texts
 
 COMMON = (
     "epochs", "batch_size", "learning_rate", "schedule", "optimizer", "weight_decay", "validation", "test", "patience", "balanced", "seed",
@@ -91,9 +96,46 @@ TABLE = Kind(
     recognises=Path.is_file, open=_open_table, fit=fit_table, example="NEW.csv",
 )  # fmt: skip
 
+# -- texts -------------------------------------------------------------------------------------------------------------
+
+
+def _open_texts(source: Any, target: str | None, options: TextOptions) -> Opened:
+    read, text, column = opened_texts(source, target, options)
+    said = f"{read.name}: {read.frame.height:,} texts in the column {text!r}; target {column!r}"
+    return Opened(read, column, said)
+
+
+TEXTS = Kind(
+    TextModel, "a folder of text files by class, or a table of texts and labels", TextOptions,
+    ("task", "hidden", "activation", "dropout", "overrides", "text", "tokenizer", "tokenizer_size", "grams", "longest", "encoding"),
+    recognises=holds_texts, open=_open_texts, fit=fit_texts, example="NEW.txt", several=True,
+)  # fmt: skip
+
+# -- images ------------------------------------------------------------------------------------------------------------
+
+
+def _open_images(source: Any, target: str | None, options: ImageOptions) -> Opened:
+    if target is not None:
+        raise ArgumentError("images have no columns: their class is what is predicted", fix="leave --target out")
+    found = read_images(source)
+    sizes = Counter(part for part in found.parts if part)
+    parts = f" ({', '.join(f'{part} {count:,}' for part, count in sizes.items())})" if sizes else ""
+    return Opened(found, None, f"{found.name}: {len(found):,} images{parts} in {len(set(found.labels or ()))} classes")
+
+
+def _fit_images(source: Any, target: str | None, options: ImageOptions) -> ImageModel:
+    return fit_images(source, options)
+
+
+IMAGES = Kind(
+    ImageModel, "a folder <class>/<file> of PNG, JPEG, WebP, BMP, GIF or TIFF files, IDX files, or an NPZ file", ImageOptions,
+    ("dropout", "size", "resize", "channels", "skip_corrupt", "label_smoothing"),
+    recognises=holds_images, open=_open_images, fit=_fit_images, example="FILES", several=True,
+)  # fmt: skip
+
 # -- all of them -------------------------------------------------------------------------------------------------------
 
-KINDS = (TABLE,)  # in the order in which a path is offered to them; tables take any file
+KINDS = (TEXTS, TABLE)  # in the order in which a path is offered to them; tables take any file
 
 
 def names() -> tuple[str, ...]:

@@ -7,9 +7,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from saltus.train.plan import training_plan
 
 Array = np.ndarray[Any, Any]
 
+WORD_WIDTH = 16  # length of the vector of a word
+
 
 @dataclass(frozen=True)
 class TableOptions(FitOptions):
@@ -31,8 +33,8 @@ class TableOptions(FitOptions):
         task: "classification" or "regression"; None finds it from the target.
         overrides: how single columns are read, by name; see `TableEncoder.fit`.
         encoder: a TableEncoder with other options, not fitted yet.
-        network: a network of one's own; it gets numbers (N, F) and categories (N, C), or what there is of
-            the two.
+        network: a network of one's own; it gets numbers (N, F), categories (N, C) and a text's words (N, L)
+            each, or what there is of them.
         hidden: units of the hidden layers; None chooses by the number of rows.
         activation: of the hidden layers.
     """
@@ -66,6 +68,9 @@ class TabularModel(Fitted):
         return Predictions(self.as_frame(self.outputs(rows)), read.frame, tuple(str(note) for note in rows.notes))
 
 
+Made = TypeVar("Made", bound=TabularModel)
+
+
 def fit_table(source: Any, target: str | None = None, options: TableOptions | None = None, **changes: Any) -> TabularModel:
     """Train a network on a table.
 
@@ -95,7 +100,21 @@ def fit_table(source: Any, target: str | None = None, options: TableOptions | No
     """
     options = with_changes(options or TableOptions(), changes)
     table = read_table(source)
-    target = chosen_target(table, target)
+    return fit_read(TabularModel, table, chosen_target(table, target), options, _sizes)
+
+
+def fit_read(
+    kind: type[Made], table: Table, target: str, options: TableOptions, sizes: Callable[[int, Any], tuple[int | str, int]]
+) -> Made:
+    """As `fit_table`, of a table that was read.
+
+    Args:
+        kind: what to make.
+        table: the table.
+        target: the column to predict.
+        options: how.
+        sizes: (rows, options) -> batch size and epochs.
+    """
     train, held, test = _parts(table, target, options)
     encoder = options.encoder if options.encoder is not None else TableEncoder(text_width=_text_width(train.frame.height))
     learnt = encoder.fit_transform(train, target, task=options.task, overrides=options.overrides)
@@ -103,8 +122,8 @@ def fit_table(source: Any, target: str | None = None, options: TableOptions | No
     judged = None if test is None else encoder.transform(test, target=True)
     if options.told is not None:
         options.told(encoder)
-    size, epochs = _sizes(len(learnt), options)
-    made = TabularModel(_model(encoder, learnt, options, size, epochs), encoder)
+    size, epochs = sizes(len(learnt), options)
+    made = kind(_model(encoder, learnt, options, size, epochs), encoder)
     made.learn(learnt, checked, judged, options, size, epochs)
     return made
 
@@ -164,17 +183,36 @@ def _sizes(rows: int, options: TableOptions) -> tuple[int | str, int]:
 
 def _model(encoder: TableEncoder, table: EncodedTable, options: TableOptions, size: int | str, epochs: int) -> Model:
     """An untrained model for an encoded table."""
-    network = options.network
-    if network is None:
-        layers: list[nn.Layer] = [nn.TableInput(table.cardinalities, names=_unique(table.category_names))]
-        for units in _widths(len(table)) if options.hidden is None else options.hidden:
-            layers += [nn.Dense(int(units), activation=options.activation), nn.Dropout(options.dropout)]
-        layers += [nn.Dense(len(encoder.classes))] if encoder.classes else [nn.Dense(1), nn.Reshape(())]
-        network = nn.Sequential(layers)
+    network = options.network if options.network is not None else _network(encoder, table, options)
     loss = "sparse_categorical_crossentropy" if encoder.classes else "mse"
     optimizer = optimizer_of(options, training_plan(len(table), size, epochs).updates)
     metrics = ["accuracy"] if encoder.classes else ["mae"]
     return Model(network, loss=loss, optimizer=optimizer, metrics=metrics, seed=options.seed)
+
+
+def _network(encoder: TableEncoder, table: EncodedTable, options: TableOptions) -> nn.Layer:
+    """Vectors for categories and words beside the numbers, then dense layers."""
+    layers: list[nn.Layer] = []
+    for units in _widths(len(table)) if options.hidden is None else options.hidden:
+        layers += [nn.Dense(int(units), activation=options.activation), nn.Dropout(options.dropout)]
+    layers += [nn.Dense(len(encoder.classes))] if encoder.classes else [nn.Dense(1), nn.Reshape(())]
+    columns = nn.TableInput(table.cardinalities, names=_unique(table.category_names))
+    if not table.texts:
+        return nn.Sequential([columns, *layers])
+    if not options.hidden and options.hidden is not None:
+        layers.insert(0, nn.Dropout(options.dropout))
+    inputs, parts = [], []
+    if table.numbers.shape[1]:
+        inputs.append(nn.Input((table.numbers.shape[1],)))
+    if table.cardinalities:
+        inputs.append(nn.Input((len(table.cardinalities),), "int32"))
+    if inputs:
+        parts.append(columns(*inputs))
+    for words, size, name in zip(table.texts, table.vocabularies, _unique(table.text_names), strict=True):
+        inputs.append(nn.Input((words.shape[1],), "int32"))
+        parts.append(nn.EmbeddingBag(size, WORD_WIDTH, combiner="sqrtn", name=f"words of {name}")(inputs[-1]))
+    joined = nn.Concatenate()(*parts) if len(parts) > 1 else parts[0]
+    return nn.Network(inputs, nn.Sequential(layers)(joined))
 
 
 def _widths(rows: int) -> tuple[int, ...]:
