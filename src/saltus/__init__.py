@@ -196,11 +196,13 @@ _LATER = {
     "nn": ("saltus.nn", None), "optim": ("saltus.optim", None), "data": ("saltus.data", None), "train": ("saltus.train", None),
     "Model": ("saltus.train", "Model"), "load": ("saltus.train", "load"), "training_plan": ("saltus.train", "training_plan"),
     "fit_table": ("saltus.train.tabular", "fit_table"), "TabularModel": ("saltus.train.tabular", "TabularModel"),
+    "fit_texts": ("saltus.train.texts", "fit_texts"), "TextModel": ("saltus.train.texts", "TextModel"),
 }  # fmt: skip
 
 __all__ = [
     "Model",
     "TabularModel",
+    "TextModel",
     "Tensor",
     "__array_api_version__",
     "__array_namespace_info__",
@@ -269,6 +271,7 @@ __all__ = [
     "fft",
     "finfo",
     "fit_table",
+    "fit_texts",
     "flatten",
     "flip",
     "float16",
