@@ -40,6 +40,8 @@ PYTORCH = {
                                   [0.2413112967, 3.725802049, 0.9208276556, 1.313273897]),
     "cross_entropy(label_smoothing=0.1)": (losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1), one_hot(CLASSES), LOGITS,
                                            [0.3913112967, 3.542468716, 0.9408276556, 1.613273897]),
+    "cross_entropy(label_smoothing=0.1) of class numbers": (losses.SparseCategoricalCrossentropy(from_logits=True, label_smoothing=0.1),
+                                                            CLASSES, LOGITS, [0.3913112967, 3.542468716, 0.9408276556, 1.613273897]),
     "nll_loss of log softmax": (losses.SparseCategoricalCrossentropy(from_logits=False), CLASSES, softmax(LOGITS),
                                 [0.2413112967, 3.725802049, 0.9208276556, 1.313273897]),
     "binary_cross_entropy_with_logits": (losses.BinaryCrossentropy(from_logits=True), TRUTH, SCORES,

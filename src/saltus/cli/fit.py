@@ -27,10 +27,10 @@ PARTS = {
 
 def run(
     data: str | None, target: str | None, kind: str | None, columns: tuple[str, ...], settings: tuple[str, ...], out: str | None,
-    resume: str | None, quiet: bool, **given: str | None,
+    resume: str | None, quiet: bool, **given: str | bool | None,
 ) -> None:  # fmt: skip
     """See the help of `saltus fit`."""
-    words = [(key, text) for key, text in given.items() if text is not None]
+    words = [(key, str(text)) for key, text in given.items() if text not in (None, False)]
     if resume is not None:
         others = {"target": target, "kind": kind, "column": columns, "set": settings, "out": out}
         _resume(resume, data, [*(k for k, _ in words), *(n for n, v in others.items() if v)], quiet=quiet)

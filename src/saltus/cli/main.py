@@ -60,6 +60,8 @@ def fitting(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--validation", metavar="SHARE", help="Share held out to stop by and to choose the best epoch."),
         click.option("--test", metavar="SHARE|FILE", help="Share or file never trained on, for the final figures (default: 0.2)."),
         click.option("--seed", metavar="N", help="Same seed, same model, bit for bit."),
+        click.option("--size", metavar="N|HxW", help="Images: pixels they are resized to (default: their median, at most 128)."),
+        click.option("--skip-corrupt", is_flag=True, help="Images: leave out files that cannot be read."),
         click.option("--column", "columns", multiple=True, metavar="COL=HOW", help="Read a column as number, category, text, drop..."),
         click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting; an unknown key lists them all."),
         click.option("--out", "-o", type=click.Path(), metavar="FOLDER", help="Folder of this run (default: runs/<time>-<name>)."),

@@ -32,7 +32,7 @@ from saltus.tensor.manipulation import moveaxis
 from saltus.tensor.operands import as_tensor
 from saltus.tensor.reduction import all as all_of
 from saltus.tensor.reduction import max as max_of
-from saltus.tensor.reduction import sum
+from saltus.tensor.reduction import mean, sum
 from saltus.tensor.tensor import Tensor
 from saltus.tensor.tracing import here
 
@@ -79,6 +79,7 @@ class SparseCategoricalCrossentropy(Loss):
         from_logits: True: predictions are logits; False: probabilities; None: found out from the network
             (see `nn.losses`).
         ignore_class: a class number that does not count, or None.
+        label_smoothing: share of the targets that is spread over all classes.
         axis: the axis of the classes.
 
     Returns:
@@ -96,7 +97,12 @@ class SparseCategoricalCrossentropy(Loss):
     from_logits: bool | None = None
     _: KW_ONLY
     ignore_class: int | None = None
+    label_smoothing: float = 0.0
     axis: int = -1
+
+    def __post_init__(self) -> None:
+        Loss.__post_init__(self)
+        number(self, "label_smoothing", self.label_smoothing, low=0, high=1)
 
     def check(self, y_true: Any, y_pred: Any, network: Any = None) -> None:
         rows_of(self.title, y_pred)
@@ -150,9 +156,9 @@ class SparseCategoricalCrossentropy(Loss):
         if y.logits is not None:
             # one pass over the row: log of the sum less the true one, both shifted by the largest
             shifted = y.logits - stop_gradient(max_of(y.logits, axis=axis, keepdims=True))
-            lost = log(sum(exp(shifted), axis=axis)) - sum(where(hit, shifted, 0.0), axis=axis)
+            lost = log(sum(exp(shifted), axis=axis)) - self._picked(hit, shifted, axis)
         else:
-            lost = -sum(where(hit, log_shares(y, axis), 0.0), axis=axis)
+            lost = -self._picked(hit, log_shares(y, axis), axis)
         counted = logical_and(y_true >= 0, y_true < classes)
         lost = where(counted, lost, float("nan"))  # a class that does not exist must not pass for a loss of 0
         if self.ignore_class is None:
@@ -163,6 +169,11 @@ class SparseCategoricalCrossentropy(Loss):
             return lost
         rest = tuple(range(1, lost.ndim))
         return sum(lost, axis=rest) / maximum(sum(valid.astype(lost.dtype), axis=rest), 1.0)
+
+    def _picked(self, hit: Tensor, values: Tensor, axis: int) -> Tensor:
+        """The values of the true classes; with smoothing a share of the mean over all classes in them."""
+        picked = sum(where(hit, values, 0.0), axis=axis)
+        return picked if not self.label_smoothing else picked * (1 - self.label_smoothing) + mean(values, axis=axis) * self.label_smoothing
 
     def valid(self, y_true: Any) -> Tensor | None:
         if self.ignore_class is None:

@@ -1,0 +1,193 @@
+"""From image files to a model that takes image files: find, split, decode, build a network, train, judge. Above
+`fitted`, `image_network` and `data`; `tabular` does the same for tables.
+
+    model = fit_images("flowers")          # flowers/<class>/<file>
+    model.predict("unknown.jpg")
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from saltus import nn
+from saltus.base.errors import DataError
+from saltus.data.encode_images import EncodedImages, ImageEncoder
+from saltus.data.images import ImageSet, read_images
+from saltus.data.lazy import LazyModule
+from saltus.data.split import split_rows
+from saltus.train.fitted import FitOptions, Fitted, Predictions, chosen_plan, optimizer_of, with_changes
+from saltus.train.image_network import network_for
+from saltus.train.model import Model
+from saltus.train.plan import training_plan
+
+pl: Any = LazyModule("polars")
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class ImageOptions(FitOptions):
+    """How images are learnt: `FitOptions`, and what only images have. The defaults suit most images.
+
+    Attributes:
+        test: share of the images held out to judge the result, another source for that, or None; a source
+            that has a test part of its own (root/test/<class>/<file>, t10k-images...) keeps it, and
+            another share is not taken.
+        validation: share of the rest; a source that has a validation part of its own keeps it.
+        network: a network of one's own; it gets normalised images (N, height, width, channels).
+        size: height and width the images get; None takes the median of the training images, bounded to 128.
+        resize: "crop", "pad" or "stretch"; None crops unless much would be cut off.
+        channels: 1 for grey, 3 for colour; None takes grey when all training images are.
+        skip_corrupt: leave out files that cannot be read; otherwise they are refused by name.
+        label_smoothing: share of the target that is spread over all classes.
+    """
+
+    learning_rate: float = 4e-3
+    schedule: str = "cosine"
+    weight_decay: float | None = 0.02
+    size: tuple[int, int] | None = None
+    resize: str | None = None
+    channels: int | None = None
+    skip_corrupt: bool = False
+    label_smoothing: float = 0.05
+
+
+class ImageModel(Fitted):
+    """A network with the encoder of its images: image files in, labels out. See `Fitted`.
+
+    Images are whatever `read_images` takes: a file, a folder, a list of files, an IDX or NPZ file, an array.
+    """
+
+    kind = "images"
+    title = "images"
+    encoders = ImageEncoder
+
+    @property
+    def target(self) -> str:
+        """What is predicted: the class of an image."""
+        return "class"
+
+    def predictions(self, source: Any) -> Predictions:
+        made = self.encoder.transform(source, target=False)
+        return Predictions(self.as_frame(self.outputs(made)), pl.DataFrame({"file": list(made.names)}), made.notes)
+
+
+def fit_images(source: Any, options: ImageOptions | None = None, **changes: Any) -> ImageModel:
+    """Train a convolutional network on images.
+
+    The images are split first; their size, channels and normalisation are learnt from the training part only.
+
+    Args:
+        source: a folder root/<class>/<file> or root/train|validation|test/<class>/<file>, IDX or NPZ files,
+            arrays (x, y); see `read_images`.
+        options: how; None for the defaults.
+        changes: single options by name.
+
+    Returns:
+        The trained model, with its figures on the held-out images.
+
+    Raises:
+        UnknownNameError: no such option; the nearest names are in the message.
+        DataError: the images cannot be learnt from; files that cannot be read are named.
+        Interrupted: Ctrl-C or SIGTERM came; the checkpoint is written when there is a folder for it.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> y = np.arange(120) % 2
+        >>> x = rng.integers(0, 100, (120, 8, 8)).astype("uint8") + (y * 100).astype("uint8")[:, None, None]
+        >>> model = fit_images((x, y), epochs=4, verbose=0)
+        >>> model.scores["accuracy"] > model.baseline["accuracy"]
+        True
+    """
+    options = with_changes(options or ImageOptions(), changes)
+    images = read_images(source)
+    encoder = ImageEncoder(size=options.size, resize=options.resize, channels=options.channels, skip_corrupt=options.skip_corrupt)
+    rows, held, test = _parts(images, options)
+    encoder.fit(images, rows)
+    learnt, checked, judged = (None if part is None else encoder.encode(images, part, target=True) for part in (rows, held, test))
+    if test is None and options.test is not None and not isinstance(options.test, (int, float)):
+        judged = encoder.transform(options.test, target=True)
+    assert learnt is not None
+    encoder.tell([part for part in (learnt, checked, judged) if part is not None])
+    _need_both(learnt, encoder)
+    if options.told is not None:
+        options.told(encoder)
+    size, epochs = _sizes(len(learnt), options)
+    made = ImageModel(_model(encoder, learnt, options, size, epochs), encoder)
+    made.learn(learnt, checked, judged, options, size, epochs)
+    return made
+
+
+def _parts(images: ImageSet, options: ImageOptions) -> tuple[Array, Array | None, Array | None]:
+    """Numbers of the images to train on, to validate on and to judge by: the source's own parts, or drawn with the same
+    share of every class.
+    """
+    divided = "train" in images.parts
+    rows = images.rows("train") if divided else np.arange(len(images))
+    test = images.rows("test") if "test" in images.parts else None
+    held = images.rows("validation") if "validation" in images.parts else None
+    codes = np.unique(np.array([str(label) for label in images.labels or ()]), return_inverse=True)[1]
+
+    def share_off(rows: Array, share: float, seed: int) -> tuple[Array, Array]:
+        kept, off = split_rows(codes[rows], share, seed=seed, stratify=True)
+        return rows[np.sort(kept)], rows[np.sort(off)]
+
+    if len(rows) < 2:
+        raise DataError(f"{images.name} has {len(rows)} images to train on", fix="give at least two of each class")
+    if isinstance(options.test, (int, float)) and options.test and test is None:
+        rows, test = share_off(rows, float(options.test), options.seed)
+    if options.validation and held is None:
+        rows, held = share_off(rows, options.validation, options.seed + 1)
+    return rows, held, test
+
+
+def _need_both(learnt: EncodedImages, encoder: ImageEncoder) -> None:
+    """Refuse classes that have lost all their training images."""
+    counts = np.bincount(learnt.target, minlength=len(encoder.classes))  # type: ignore[arg-type]
+    gone = [str(encoder.classes[code]) for code in np.flatnonzero(counts == 0)]
+    if gone:
+        raise DataError(f"no image of the class {', '.join(gone)} can be read", fix="repair its files, or remove its folder")
+
+
+def _sizes(images: int, options: ImageOptions) -> tuple[int | str, int]:
+    """Batch size and epochs: few images get small batches and many epochs."""
+    return chosen_plan(images, options, min(128, max(16, 2 ** round(np.log2(max(images, 1) / 50)))), updates=3000, low=8, high=60)
+
+
+def _model(encoder: ImageEncoder, learnt: EncodedImages, options: ImageOptions, size: int | str, epochs: int) -> Model:
+    """An untrained model for encoded images.
+
+    Pixels stay bytes up to the first layer, which normalises them with the mean and spread of the training
+    part; augmentation belongs between that layer and the network.
+    """
+    _, height, width, channels = learnt.pixels.shape
+    mean, spread = moments(learnt.pixels)
+    normalise = nn.Rescaling(tuple((1 / spread).tolist()), tuple((-mean / spread).tolist()))
+    network = options.network or network_for(height, width, channels, len(encoder.classes), len(learnt), options.dropout)
+    loss = nn.losses.SparseCategoricalCrossentropy(label_smoothing=options.label_smoothing)
+    optimizer = optimizer_of(options, training_plan(len(learnt), size, epochs).updates)
+    return Model(nn.Sequential([normalise, network]), loss=loss, optimizer=optimizer, metrics=["accuracy"], seed=options.seed)
+
+
+def moments(pixels: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation of each channel.
+
+    Args:
+        pixels: uint8 (N, H, W, C).
+
+    Returns:
+        float64 (C,) and (C,); a channel that never changes has the deviation 1.
+
+    Example:
+        >>> moments(np.array([0, 10], "uint8").reshape(1, 1, 2, 1))
+        (array([5.]), array([5.]))
+    """
+    values = np.arange(256.0)
+    mean, spread = np.empty(pixels.shape[3]), np.empty(pixels.shape[3])
+    for channel in range(pixels.shape[3]):
+        shares = np.bincount(pixels[..., channel].reshape(-1), minlength=256) / max(1, pixels[..., channel].size)
+        mean[channel] = shares @ values
+        spread[channel] = np.sqrt(shares @ (values - mean[channel]) ** 2) or 1.0
+    return mean, spread
