@@ -18,6 +18,7 @@ from saltus.ops import (
     reduce,
     sort,
     source,
+    windows,
 )
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "reduce",
     "sort",
     "source",
+    "windows",
 ]
