@@ -196,14 +196,15 @@ _LATER = {
     "nn": ("saltus.nn", None), "optim": ("saltus.optim", None), "data": ("saltus.data", None), "train": ("saltus.train", None),
     "Model": ("saltus.train", "Model"), "load": ("saltus.train", "load"), "training_plan": ("saltus.train", "training_plan"),
     "fit_table": ("saltus.train.tabular", "fit_table"), "TabularModel": ("saltus.train.tabular", "TabularModel"),
+    "cross_validate": ("saltus.train.validation", "cross_validate"),
     "fit_texts": ("saltus.train.texts", "fit_texts"), "TextModel": ("saltus.train.texts", "TextModel"),
 }  # fmt: skip
 
 __all__ = [
     "Model",
     "TabularModel",
-    "TextModel",
     "Tensor",
+    "TextModel",
     "__array_api_version__",
     "__array_namespace_info__",
     "__version__",
@@ -250,6 +251,7 @@ __all__ = [
     "cos",
     "cosh",
     "count_nonzero",
+    "cross_validate",
     "cumulative_prod",
     "cumulative_sum",
     "custom_vjp",

@@ -45,7 +45,7 @@ __all__ = [
     "BackupAndRestore", "CSVLogger", "Callback", "CrossValidation", "EarlyStopping", "Estimate", "Fold", "Goal",
     "History", "Interrupted", "LambdaCallback", "LearningRateScheduler", "Model", "ModelCheckpoint",
     "ReduceLROnPlateau", "Seen", "Split", "Table", "TableOptions", "TabularModel", "Task", "TerminateOnNaN",
-    "TrainingPlan", "best_threshold", "bootstrap", "calibration", "confusion_matrix", "cross_validate", "estimate",
-    "fit_table", "hold_out", "k_fold", "load", "precision_recall_curve", "probabilities", "roc_curve",
+    "TextModel", "TextOptions", "TrainingPlan", "best_threshold", "bootstrap", "calibration", "confusion_matrix", "cross_validate", "estimate",
+    "fit_table", "fit_texts", "hold_out", "k_fold", "load", "precision_recall_curve", "probabilities", "roc_curve",
     "side_by_side", "temperature", "train_step", "training_plan", "with_temperature", "worst_errors",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ import numpy as np
 
 from saltus import nn
 from saltus.base import tree
-from saltus.base.errors import ArgumentError
+from saltus.base.errors import ArgumentError, DataError
 from saltus.data.split import split_rows
 from saltus.tensor import random
 from saltus.tensor.tensor import Tensor
@@ -128,6 +128,22 @@ def _classes(built: Built, data: dict[str, Any]) -> Array | None:
     return values  # type: ignore[no-any-return]
 
 
+def _need_known_labels(built: Built, data: dict[str, Any], other: dict[str, Any]) -> None:
+    """Refuse classes that only the validation has: nothing can be learnt of them, and what they cost hides the rest."""
+    if len(built.task.goals) != 1 or not isinstance(built.task.goals[0].loss, nn.losses.SparseCategoricalCrossentropy):
+        return
+    known, asked = _classes(built, data), _classes(built, other)
+    if known is None or asked is None:
+        return
+    alone, counts = np.unique(asked[~np.isin(asked, known)], return_counts=True)
+    if len(alone):
+        raise DataError(
+            f"the class {alone[0]} is in {counts[0]} rows of the validation and in none of the training rows"
+            + (f" (so are {', '.join(map(str, alone[1:5]))})" if len(alone) > 1 else ""),
+            fix="draw both from the same rows: validation=0.2 keeps every class in both; or leave those rows out",
+        )
+
+
 def _split(model: Model, built: Built, data: dict[str, Any], options: Options) -> tuple[Array, Feed | None, Array]:
     """Rows to train on, and the data and rows to validate on (None for no validation)."""
     rows, held = _rows_of(data), options.validation
@@ -143,6 +159,7 @@ def _split(model: Model, built: Built, data: dict[str, Any], options: Options) -
     other = gathered(model, held[0], held[1], sample_weight=held[2] if len(held) == 3 else None)
     check_shapes(model, built, other)
     check_values(built, other)
+    _need_known_labels(built, data, other)
     return np.arange(rows), Feed(other), np.arange(_rows_of(other))
 
 
@@ -194,19 +211,40 @@ def fit(model: Model, x: Any, y: Any, options: Options) -> History:
     """See `Model.fit`."""
     model._need_loss()
     data = gathered(model, x, y, sample_weight=options.sample_weight)
+    built = accepted(model, data)
+    train, held, held_rows = _split(model, built, data, options)
+    return fit_rows(model, data, train, held, held_rows, options)
+
+
+def accepted(model: Model, data: dict[str, Any]) -> Built:
+    """The model built for data, after all that can be wrong with them was looked for."""
     built = model._need(data["x"])
     step.need_trainable(built.task)
     check_shapes(model, built, data)
     check_values(built, data)
     arrays.need_variety(arrays.named(data["y"], "y"), _rows_of(data))
-    train, held, held_rows = _split(model, built, data, options)
+    return built
+
+
+def fit_rows(model: Model, data: dict[str, Any], train: Array, held: Feed | None, held_rows: Array, options: Options) -> History:
+    """Train on some rows of accepted data.
+
+    Args:
+        model: built.
+        data: what `gathered` gave.
+        train: row numbers; they may repeat.
+        held: data to validate on, or None.
+        held_rows: their row numbers.
+        options: as of `fit`, but for the validation.
+    """
+    built = model._need()
     data = _weigh(data, options, train, [g.name for g in built.task.goals])
     plan = training_plan(len(train), options.batch_size, options.epochs)
     options, backup = _with_backup(options)
     callbacks = CallbackList(options.callbacks, model)
-    feed = Feed(data)
-    training = Training(model, built, feed, train, held, held_rows, plan, options, callbacks)
+    training = Training(model, built, Feed(data), train, held, held_rows, plan, options, callbacks)
     history = training.run()
+    model.history = history
     if backup is not None and backup.delete_checkpoint and training.checkpoints is not None:
         training.checkpoints.path.unlink(missing_ok=True)
     return history

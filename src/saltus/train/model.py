@@ -157,6 +157,23 @@ class Model:
             task = Task(self.network, goals, self.optimizer, old.task.description)
             self._take(old.specs, task, step.first_state(task, variables))
 
+    def clone(self, **changes: Any) -> Model:
+        """A model of the same network and settings, without weights.
+
+        Args:
+            changes: arguments of Model that differ, such as seed=1.
+
+        Example:
+            >>> from saltus import nn
+            >>> Model(nn.Sequential([nn.Dense(3)]), loss="mse").clone(seed=7).seed
+            7
+        """
+        own = {
+            "loss": self._loss, "optimizer": self.optimizer, "metrics": self._metrics, "weighted_metrics": self._weighted,
+            "loss_weights": self._shares, "seed": self.seed, "preprocessing": self.preprocessing, "train_step": self._train_step,
+        }  # fmt: skip
+        return Model(changes.pop("network", self.network), **{**own, **changes})
+
     # -- weights -------------------------------------------------------------------------------------------------------
 
     def state(self) -> step.State:
