@@ -135,7 +135,7 @@ IMAGES = Kind(
 
 # -- all of them -------------------------------------------------------------------------------------------------------
 
-KINDS = (TEXTS, TABLE)  # in the order in which a path is offered to them; tables take any file
+KINDS = (IMAGES, TEXTS, TABLE)  # in the order in which a path is offered to them; tables take any file
 
 
 def names() -> tuple[str, ...]:
