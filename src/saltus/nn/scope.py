@@ -65,12 +65,14 @@ class LayerUse:
         layer: the layer.
         output: tree of Specs of its results.
         count: elements of its own parameters, without those of layers inside it.
+        trainable: whether training changes it; False also where a layer around it is frozen.
     """
 
     path: str
     layer: Layer
     output: Any
     count: int
+    trainable: bool = True
 
 
 class Run:
@@ -93,6 +95,7 @@ class Run:
         self.regularized: set[Path] = set()
         self.parameters: dict[Path, Parameter] = {}
         self.layers: list[LayerUse] = []
+        self.values: list[tuple[list[Tensor], list[Tensor]]] = []  # inputs and results of each of them
         self.masks: dict[int, tuple[Tensor, Tensor]] = {}  # id of a value -> (the value, its mask): the value is held, so its id is its own
 
     def fold(self, words: str) -> Tensor:
@@ -245,6 +248,10 @@ class Scope:
         if not self._run.making:  # what nn.init makes is the state before the first call
             self._run.state[path] = after if after.dtype is before.dtype else after.astype(before.dtype)
 
+    def states(self) -> dict[Path, Tensor]:
+        """The states of the whole network as they are now."""
+        return self._run.state
+
     def _fresh(self, name: str) -> None:
         if name in self._seen:
             raise ArgumentError(
@@ -381,7 +388,8 @@ class Scope:
         if self.layer.keeps_steps and self._run.masks:
             self._hand_on(inputs, made)
         if self._run.making:
-            self._run.layers.append(LayerUse(self.path, self.layer, specs(made), self._own))
+            self._run.layers.append(LayerUse(self.path, self.layer, specs(made), self._own, self.trainable))
+            self._run.values.append((tree.leaves(list(inputs)), tree.leaves(made)))
         return made
 
     def _locate(self, error: SaltusError) -> None:
