@@ -34,12 +34,19 @@ from saltus.nn.noise import Dropout, GaussianDropout, GaussianNoise, SpatialDrop
 from saltus.nn.normalization import BatchNormalization, LayerNormalization
 from saltus.nn.perceptron import Perceptron
 from saltus.nn.positions import PositionEmbedding, RotaryEmbedding, SinePositionEncoding, TokenAndPositionEmbedding
+from saltus.nn.recurrent import GRU, LSTM, RNN, SimpleRNN
+from saltus.nn.recurrent_cells import Cell, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
+from saltus.nn.recurrent_wrappers import Bidirectional, Masking, TimeDistributed
 from saltus.nn.rms_normalization import RMSNormalization
 from saltus.nn.scope import Scope
+from saltus.nn.sequences import Packed, length_batches, pack_sequences, reset_carried
 from saltus.nn.transformer import TransformerDecoder, TransformerEncoder, decoding
 
 __all__ = [
     "ELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
     "ActivityRegularization",
     "Add",
@@ -48,6 +55,8 @@ __all__ = [
     "Attention",
     "Average",
     "BatchNormalization",
+    "Bidirectional",
+    "Cell",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -67,6 +76,7 @@ __all__ = [
     "Embedding",
     "EmbeddingBag",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GroupNormalization",
@@ -74,16 +84,19 @@ __all__ = [
     "Identity",
     "Input",
     "InstanceNormalization",
+    "LSTMCell",
     "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Masking",
     "Maximum",
     "Minimum",
     "MultiHeadAttention",
     "Multiply",
     "Network",
     "PReLU",
+    "Packed",
     "Parallel",
     "Perceptron",
     "Permute",
@@ -99,6 +112,8 @@ __all__ = [
     "SeparableConv1D",
     "SeparableConv2D",
     "Sequential",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "SinePositionEncoding",
     "Softmax",
     "SpatialDropout1D",
@@ -106,9 +121,11 @@ __all__ = [
     "SpatialDropout3D",
     "Spec",
     "SpectralNormalization",
+    "StackedRNNCells",
     "Step",
     "Subtract",
     "TableInput",
+    "TimeDistributed",
     "TokenAndPositionEmbedding",
     "TransformerDecoder",
     "TransformerEncoder",
@@ -126,9 +143,12 @@ __all__ = [
     "from_config",
     "init",
     "initializers",
+    "length_batches",
     "losses",
     "metrics",
+    "pack_sequences",
     "register",
     "regularizers",
+    "reset_carried",
     "to_config",
 ]
