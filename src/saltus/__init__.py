@@ -196,11 +196,13 @@ _LATER = {
     "nn": ("saltus.nn", None), "optim": ("saltus.optim", None), "data": ("saltus.data", None), "train": ("saltus.train", None),
     "Model": ("saltus.train", "Model"), "load": ("saltus.train", "load"), "training_plan": ("saltus.train", "training_plan"),
     "fit_table": ("saltus.train.tabular", "fit_table"), "TabularModel": ("saltus.train.tabular", "TabularModel"),
+    "fit_images": ("saltus.train.images", "fit_images"), "ImageModel": ("saltus.train.images", "ImageModel"),
     "cross_validate": ("saltus.train.validation", "cross_validate"),
     "fit_texts": ("saltus.train.texts", "fit_texts"), "TextModel": ("saltus.train.texts", "TextModel"),
 }  # fmt: skip
 
 __all__ = [
+    "ImageModel",
     "Model",
     "TabularModel",
     "Tensor",
@@ -272,6 +274,7 @@ __all__ = [
     "eye",
     "fft",
     "finfo",
+    "fit_images",
     "fit_table",
     "fit_texts",
     "flatten",

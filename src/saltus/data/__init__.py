@@ -5,6 +5,8 @@ Knows nothing of graphs, networks or training; Polars is loaded when a table is 
 
 from __future__ import annotations
 
+from saltus.data.encode_images import EncodedImages, ImageEncoder
+from saltus.data.images import ImageSet, read_images
 from saltus.data.normalise import Scaler
 from saltus.data.read import Table, read_table
 from saltus.data.records import Change
@@ -14,13 +16,17 @@ from saltus.data.table import EncodedTable, TableEncoder, TableReport
 
 __all__ = [
     "Change",
+    "EncodedImages",
     "EncodedTable",
+    "ImageEncoder",
+    "ImageSet",
     "Scaler",
     "Schema",
     "Table",
     "TableEncoder",
     "TableReport",
     "infer_schema",
+    "read_images",
     "read_table",
     "split_rows",
 ]

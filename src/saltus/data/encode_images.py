@@ -159,7 +159,7 @@ class ImageEncoder:
         heights, widths = np.array([g.height for _, g in seen]), np.array([g.width for _, g in seen])
         typical = (int(np.median(heights)), int(np.median(widths)))
         alike = bool((heights == heights[0]).all() and (widths == widths[0]).all())
-        size = self.size or _bounded(*typical)
+        size = self.size or _bounded(*typical, alike=alike)
         channels = self.channels or (1 if all(g.grey for _, g in seen) else 3)
         lost = 1 - np.minimum(heights * size[1], widths * size[0]) / np.maximum(heights * size[1], widths * size[0])
         resize = self.resize or ("pad" if (lost > _CROPPED).mean() > 0.05 else "crop")
@@ -317,16 +317,14 @@ class ImageEncoder:
         return made
 
 
-def _bounded(height: int, width: int) -> tuple[int, int]:
-    """A size in the proportions of height and width with no side above LARGEST; sides of some length are whole eights."""
-    part = min(1.0, LARGEST / max(height, width))
-    if part == 1.0 and max(height, width) <= 64:
+def _bounded(height: int, width: int, *, alike: bool = True) -> tuple[int, int]:
+    """A size in the proportions of height and width with no side above LARGEST. Small images that are all alike keep
+    theirs; otherwise a side is made of whole eights, so that halving leaves no rest.
+    """
+    if alike and max(height, width) <= LARGEST // 2:
         return height, width
-
-    def side(n: int) -> int:
-        return max(8, 8 * round(n * part / 8)) if n * part >= 8 else max(1, round(n * part))
-
-    return side(height), side(width)
+    part = min(1.0, LARGEST / max(height, width))
+    return tuple(max(1, 8 * round(n * part / 8)) for n in (height, width))  # type: ignore[return-value]
 
 
 def _channels(channels: int) -> str:

@@ -29,6 +29,7 @@ from saltus.train.curves import (
 )
 from saltus.train.estimates import Estimate, estimate
 from saltus.train.fitted import probabilities
+from saltus.train.images import ImageModel, ImageOptions, fit_images
 from saltus.train.interrupt import Interrupted
 from saltus.train.model import Model, load
 from saltus.train.plan import TrainingPlan, training_plan
@@ -43,9 +44,9 @@ from saltus.train.validation import CrossValidation, Fold, cross_validate
 
 __all__ = [
     "BackupAndRestore", "CSVLogger", "Callback", "CrossValidation", "EarlyStopping", "Estimate", "Fold", "Goal",
-    "History", "Interrupted", "LambdaCallback", "LearningRateScheduler", "Model", "ModelCheckpoint",
+    "History", "ImageModel", "ImageOptions", "Interrupted", "LambdaCallback", "LearningRateScheduler", "Model", "ModelCheckpoint",
     "ReduceLROnPlateau", "Seen", "Split", "Table", "TableOptions", "TabularModel", "Task", "TerminateOnNaN",
     "TextModel", "TextOptions", "TrainingPlan", "best_threshold", "bootstrap", "calibration", "confusion_matrix", "cross_validate", "estimate",
-    "fit_table", "fit_texts", "hold_out", "k_fold", "load", "precision_recall_curve", "probabilities", "roc_curve",
+    "fit_images", "fit_table", "fit_texts", "hold_out", "k_fold", "load", "precision_recall_curve", "probabilities", "roc_curve",
     "side_by_side", "temperature", "train_step", "training_plan", "with_temperature", "worst_errors",
 ]  # fmt: skip

@@ -40,8 +40,8 @@ def network_for(height: int, width: int, channels: int, classes: int, images: in
         side = -(-side // 2)
         filters = min(2 * filters, 8 * wide)
         layers += _convolution(filters)
-    layers.append(_residual(filters))
-    layers += [nn.GlobalAveragePooling2D(), nn.Dropout(dropout), nn.Dense(classes)]
+    layers.append(nn.Residual([*_convolution(filters), *_convolution(filters, activation=None)]))
+    layers += [nn.Activation("relu"), nn.GlobalAveragePooling2D(), nn.Dropout(dropout), nn.Dense(classes)]
     return nn.Sequential(layers)
 
 
@@ -49,9 +49,3 @@ def _convolution(filters: int, *, size: int = 3, strides: int = 1, activation: s
     """Convolution and batch normalisation, and an activation."""
     made: list[Any] = [nn.Conv2D(filters, size, strides=strides, padding="same", use_bias=False), nn.BatchNormalization(momentum=0.9)]
     return [*made, nn.Activation(activation)] if activation else made
-
-
-def _residual(filters: int) -> nn.Layer:
-    """Two convolutions beside a way past them."""
-    pair = nn.Residual([*_convolution(filters), *_convolution(filters, activation=None)])
-    return nn.Sequential([pair, nn.Activation("relu")])

@@ -168,7 +168,8 @@ def _model(encoder: ImageEncoder, learnt: EncodedImages, options: ImageOptions, 
     network = options.network or network_for(height, width, channels, len(encoder.classes), len(learnt), options.dropout)
     loss = nn.losses.SparseCategoricalCrossentropy(label_smoothing=options.label_smoothing)
     optimizer = optimizer_of(options, training_plan(len(learnt), size, epochs).updates)
-    return Model(nn.Sequential([normalise, network]), loss=loss, optimizer=optimizer, metrics=["accuracy"], seed=options.seed)
+    layers = network.layers if isinstance(network, nn.Sequential) else [network]
+    return Model(nn.Sequential([normalise, *layers]), loss=loss, optimizer=optimizer, metrics=["accuracy"], seed=options.seed)
 
 
 def moments(pixels: Array) -> tuple[Array, Array]:
