@@ -2,7 +2,8 @@
 
 Masks are bool, and True means that a query may attend to a key, as in Keras (PyTorch's key_padding_mask, and the bool attn_mask of its
 MultiheadAttention, are True where it may not). The inputs of every layer are query, value, key, attention_mask, in the order of Keras;
-without a value the query attends to itself, without a key the values are the keys.
+without a value the query attends to itself, without a key the values are the keys. A mask of steps that travels with the keys' input (see
+Scope.mask_of) counts too, and that of the query goes on with the result.
 """
 
 from __future__ import annotations
@@ -86,6 +87,18 @@ def _mask(given: Any, samples: int, heads: int, queries: int, keys: int) -> Tens
     return reshape(mask, (mask.shape[0], *(1,) * (4 - mask.ndim), *mask.shape[1:]))
 
 
+def both_masks(tokens: Any, pairs: Any) -> Any:
+    """One mask from one of tokens (N, S), True where there is one, and any that `_mask` takes; either may be None."""
+    if tokens is None or pairs is None:
+        return pairs if tokens is None else tokens
+    tokens, pairs = as_tensor(tokens), as_tensor(pairs)
+    if tokens.ndim != 2:
+        raise ShapeError(f"a padding mask must have the shape (N, length), got {tokens.shape}", site=here())
+    if any(m.dtype is not dt.bool_ for m in (tokens, pairs)):
+        return pairs if tokens.dtype is dt.bool_ else tokens  # refused by `_mask`
+    return logical_and(reshape(tokens, (tokens.shape[0], *(1,) * (pairs.ndim - 2), tokens.shape[1])), pairs)
+
+
 # --- several heads --------------------------------------------------------------------------------------------------
 def _kernels(scope: Scope, layer: Any, name: str, inputs: int, outputs: int) -> tuple[Tensor, Tensor | None]:
     kernel = scope.param(f"{name}_kernel", (inputs, outputs), layer.kernel_initializer, regularizer=layer.kernel_regularizer,
@@ -147,9 +160,11 @@ def _attend(scope: Scope, layer: Any, heads: Heads, output: int | None, inputs: 
     if cached and not (q is v is k):
         raise ArgumentError("a cache holds what a sequence has seen of itself; this layer also has a value or a key", site=here(),
                             fix="leave cache_length away, or call it with the query only")  # fmt: skip
-    if cached and attention_mask is not None:
-        raise ArgumentError("with a cache, what may be attended to is what has been seen; there is no other mask", site=here())
-    mask = _mask(attention_mask, samples, heads.queries, queries, keys)
+    if cached and attention_mask is not None and as_tensor(attention_mask).ndim != 2:
+        raise ArgumentError("with a cache a mask says which of the new positions count, (N, T)", site=here(),
+                            fix="what may be attended to is what has been seen")  # fmt: skip
+    tokens = scope.mask_of(next(x for x in (key, value, query) if x is not None))
+    mask = _mask(both_masks(tokens, attention_mask), samples, heads.queries, queries, keys)
     place = reached(scope, layer.cache_length, queries)
     q, k, v = _projected(scope, layer, heads, q, v, k)
     rotary = rotary_of(layer, layer.rotary)
@@ -157,6 +172,8 @@ def _attend(scope: Scope, layer: Any, heads: Heads, output: int | None, inputs: 
         q, k = rotary.turned(scope, q, place, 2), rotary.turned(scope, k, place, 2)
     if cached:
         k, v = (_remembered(scope, f"{what}_cache", x, place, layer.cache_length) for what, x in (("key", k), ("value", v)))
+        if mask is not None:
+            mask = _remembered(scope, "mask_cache", broadcast_to(mask.mT, (samples, 1, queries, 1)), place, layer.cache_length).mT
     shared = heads.queries // heads.keys
     if shared > 1:
         q = reshape(q, (samples, heads.keys, shared, *q.shape[2:]))
@@ -170,6 +187,8 @@ def _attend(scope: Scope, layer: Any, heads: Heads, output: int | None, inputs: 
     out = reshape(out, (samples, queries, out.shape[-1]))
     if cached:  # beyond the cache there is nothing to answer with
         out = where(place + queries <= layer.cache_length, out, float("nan"))
+    if (steps := scope.mask_of(query)) is not None:
+        scope.set_mask(out, steps)
     return out if weights is None else (out, reshape(weights, (samples, heads.queries, *weights.shape[-2:])))
 
 
@@ -259,7 +278,7 @@ class MultiHeadAttention(Layer):
                 f"MultiHeadAttention attends over the sequence axis, 1, only, got attention_axes={self.attention_axes!r}",
                 fix="bring the axis there with nn.Permute, and further ones into the batch with nn.Reshape",
             )
-        _settle_heads(self)
+        settle_heads(self)
 
     @property
     def results(self) -> int:
@@ -270,7 +289,7 @@ class MultiHeadAttention(Layer):
         return _attend(scope, self, heads, self.output_shape, inputs)
 
 
-def _settle_heads(layer: Any) -> None:
+def settle_heads(layer: Any) -> None:
     """Check what both layers with heads are told."""
     number(layer, "dropout", layer.dropout, low=0, high=1, open_high=True)
     layer._set(rotary=rotary_of(layer, layer.rotary))
@@ -332,7 +351,7 @@ class GroupQueryAttention(Layer):
                 f"GroupQueryAttention: num_query_heads, {self.num_query_heads}, must be a multiple of num_key_value_heads, "
                 f"{self.num_key_value_heads}", fix="each head of keys serves the same number of heads of queries",
             )  # fmt: skip
-        _settle_heads(self)
+        settle_heads(self)
 
     @property
     def results(self) -> int:
@@ -353,7 +372,8 @@ def _bare(scope: Scope, layer: Any, inputs: tuple[Any, ...]) -> tuple[Tensor, Te
     if q.shape[-1] != k.shape[-1]:
         raise ShapeError(f"query and key must have the same width, got the shapes {q.shape} and {k.shape}", site=here(),
                          fix="project one of them with nn.Dense, or use nn.MultiHeadAttention, which does")  # fmt: skip
-    mask = _mask(attention_mask, q.shape[0], 1, q.shape[1], k.shape[1])
+    tokens = scope.mask_of(next(x for x in (key, value, query) if x is not None))
+    mask = _mask(both_masks(tokens, attention_mask), q.shape[0], 1, q.shape[1], k.shape[1])
     return q, v, k, None if mask is None else mask[:, 0]
 
 

@@ -6,7 +6,7 @@ A layer with `cache_length` counts on from call to call: it keeps the number of 
 from __future__ import annotations
 
 from dataclasses import KW_ONLY
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -67,6 +67,7 @@ class PositionEmbedding(Layer):
         (2, 5, 4)
     """
 
+    keeps_steps: ClassVar = True
     sequence_length: int
     _: KW_ONLY
     initializer: Any = "glorot_uniform"
@@ -118,6 +119,7 @@ class SinePositionEncoding(Layer):
         [[[0.0, 1.0], [0.84147, 0.5403]]]
     """
 
+    keeps_steps: ClassVar = True
     max_wavelength: float = 10000.0
     _: KW_ONLY
     cache_length: int | None = None
@@ -158,6 +160,7 @@ class RotaryEmbedding(Layer):
         [[[1.0, 1.0], [-0.30117, 1.38177]]]
     """
 
+    keeps_steps: ClassVar = True
     max_wavelength: float = 10000.0
     scaling_factor: float = 1.0
     _: KW_ONLY
@@ -207,6 +210,7 @@ class TokenAndPositionEmbedding(Layer):
         sequence_length: how many positions there are.
         embedding_dim: length of the vectors.
         embeddings_initializer: first values of both.
+        mask_zero: True makes token 0 mean that there is nothing: layers behind it do not attend to it.
         cache_length: count on from call to call, for decoding step by step; None begins at 0 in each call.
 
     Returns:
@@ -223,6 +227,7 @@ class TokenAndPositionEmbedding(Layer):
     embedding_dim: int
     _: KW_ONLY
     embeddings_initializer: Any = "random_uniform"
+    mask_zero: bool = False
     cache_length: int | None = None
 
     def __post_init__(self) -> None:
@@ -234,7 +239,11 @@ class TokenAndPositionEmbedding(Layer):
         x = as_tensor(x)
         if x.ndim != 2:
             raise ShapeError(f"the input must be whole numbers (N, length), got the shape {x.shape}", site=here())
-        token = Embedding(self.vocabulary_size, self.embedding_dim, embeddings_initializer=self.embeddings_initializer)
+        token = Embedding(self.vocabulary_size, self.embedding_dim, embeddings_initializer=self.embeddings_initializer,
+                          mask_zero=self.mask_zero)  # fmt: skip
         place = PositionEmbedding(self.sequence_length, initializer=self.embeddings_initializer, cache_length=self.cache_length)
-        made = scope.run(token, x, name="token_embedding")
-        return made + scope.run(place, made, name="position_embedding")
+        found = scope.run(token, x, name="token_embedding")
+        made = found + scope.run(place, found, name="position_embedding")
+        if (steps := scope.mask_of(found)) is not None:
+            scope.set_mask(made, steps)
+        return made

@@ -42,6 +42,7 @@ class RMSNormalization(Layer):
         [[0.2, 1.4]]
     """
 
+    keeps_steps: ClassVar = True
     passes_on: ClassVar = True
     axis: Any = -1
     _: KW_ONLY

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import KW_ONLY
-from typing import Any
+from typing import Any, ClassVar
 
 from saltus.base import tree
 from saltus.base.errors import ArgumentError, ShapeError
 from saltus.nn.activations.functions import canonical
-from saltus.nn.attention import GroupQueryAttention, MultiHeadAttention
+from saltus.nn.attention import GroupQueryAttention, MultiHeadAttention, both_masks
 from saltus.nn.checks import number, one_of, whole
 from saltus.nn.config import register
 from saltus.nn.core import Dense, settle
@@ -24,8 +24,6 @@ from saltus.nn.positions import rotary_of, sequence
 from saltus.nn.rms_normalization import RMSNormalization
 from saltus.nn.scope import Scope
 from saltus.tensor.creation import zeros
-from saltus.tensor.elementwise import logical_and
-from saltus.tensor.operands import as_tensor
 from saltus.tensor.tensor import Tensor
 from saltus.tensor.tracing import here
 
@@ -81,16 +79,6 @@ def _feedforward(scope: Scope, layer: Any, x: Tensor) -> Tensor:
     return scope.run(Dense(x.shape[-1], **options), wide, name="output")  # type: ignore[no-any-return]
 
 
-def _both(padding: Any, attention: Any) -> Any:
-    """One mask from one of tokens (N, S), True where there is one, and one of pairs (N, T, S)."""
-    if padding is None or attention is None:
-        return attention if padding is None else padding
-    tokens, pairs = as_tensor(padding), as_tensor(attention)
-    if tokens.ndim != 2:
-        raise ShapeError(f"a padding mask must have the shape (N, length), got {tokens.shape}", site=here())
-    return logical_and(tokens[:, None, :] if pairs.ndim == 3 else tokens[:, None, None, :], pairs)
-
-
 def _given(inputs: tuple[Any, ...], names: tuple[str, ...]) -> tuple[Any, ...]:
     if not 1 <= len(inputs) <= len(names) or inputs[0] is None:
         raise ArgumentError(f"the inputs are {', '.join(names)}, got {len(inputs)}", site=here())
@@ -129,6 +117,7 @@ class TransformerEncoder(Layer):
         Spec(shape=(1, 5, 8), dtype='float32')
     """
 
+    keeps_steps: ClassVar = True
     intermediate_dim: int
     num_heads: int
     _: KW_ONLY
@@ -150,7 +139,7 @@ class TransformerEncoder(Layer):
         x, padding, mask = _given(inputs, ("inputs", "padding_mask", "attention_mask"))
         x = scope.cast(x)
         attention = _attention(self, sequence(x)[2], rotary=self.rotary)
-        both = _both(padding, mask)
+        both = both_masks(padding, both_masks(scope.mask_of(inputs[0]), mask))
         x = _past(scope, self, "self_attention", x, lambda y: scope.run(attention, y, None, None, both, name="self_attention"))
         return _past(scope, self, "feedforward", x, lambda y: _feedforward(scope, self, y))
 
@@ -206,12 +195,15 @@ class TransformerDecoder(Layer):
         x = scope.cast(x)
         width = sequence(x, "the decoder's sequence")[2]
         own = _attention(self, width, rotary=self.rotary, use_causal_mask=self.use_causal_mask, cache_length=self.cache_length)
-        both = _both(padding, mask)
+        both = both_masks(padding, both_masks(scope.mask_of(inputs[0]), mask))
         x = _past(scope, self, "self_attention", x, lambda y: scope.run(own, y, None, None, both, name="self_attention"))
         if encoded is not None:
-            cross, allowed = _attention(self, width), _both(encoded_padding, encoded_mask)
+            cross, allowed = _attention(self, width), both_masks(encoded_padding, encoded_mask)
             x = _past(scope, self, "cross_attention", x, lambda y: scope.run(cross, y, encoded, None, allowed, name="cross_attention"))
-        return _past(scope, self, "feedforward", x, lambda y: _feedforward(scope, self, y))
+        made = _past(scope, self, "feedforward", x, lambda y: _feedforward(scope, self, y))
+        if (steps := scope.mask_of(inputs[0])) is not None:
+            scope.set_mask(made, steps)
+        return made
 
 
 # --- decoding step by step ------------------------------------------------------------------------------------------
