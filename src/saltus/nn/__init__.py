@@ -40,6 +40,7 @@ from saltus.nn.recurrent_wrappers import Bidirectional, Masking, TimeDistributed
 from saltus.nn.rms_normalization import RMSNormalization
 from saltus.nn.scope import Scope
 from saltus.nn.sequences import Packed, length_batches, pack_sequences, reset_carried
+from saltus.nn.summarise import Summary, summary
 from saltus.nn.transformer import TransformerDecoder, TransformerEncoder, decoding
 
 __all__ = [
@@ -124,6 +125,7 @@ __all__ = [
     "StackedRNNCells",
     "Step",
     "Subtract",
+    "Summary",
     "TableInput",
     "TimeDistributed",
     "TokenAndPositionEmbedding",
@@ -150,5 +152,6 @@ __all__ = [
     "register",
     "regularizers",
     "reset_carried",
+    "summary",
     "to_config",
 ]

@@ -136,7 +136,8 @@ def _stand_in(value: Any) -> Tensor:
     return of_node(placeholder(value.shape, dt.as_dtype(value.dtype)))
 
 
-def _making(what: str, network: Layer, inputs: tuple[Any, ...], key: Any, dtype: Any) -> tuple[Run, Any]:
+def making(what: str, network: Layer, inputs: tuple[Any, ...], key: Any, dtype: Any) -> tuple[Run, Any]:
+    """One pass that makes parameters, and the network's result; nothing is computed."""
     if not isinstance(network, Layer):
         raise ArgumentError(
             f"{what} takes a layer or network, got {type(network).__name__}",
@@ -181,7 +182,7 @@ def init(network: Layer, *inputs: Any, key: Any, dtype: Any = "float32") -> Vari
         >>> params["kernel"].shape, params["bias"].shape
         ((3, 2), (2,))
     """
-    run, _ = _making("nn.init", network, inputs, key, dtype)
+    run, _ = making("nn.init", network, inputs, key, dtype)
     made = Variables(nested(run.params), nested(run.state))
     if not captures.open:
         realise([v for v in tree.leaves(made)])
@@ -204,7 +205,7 @@ def describe(network: Layer, *inputs: Any, dtype: Any = "float32") -> Descriptio
         >>> [(p.path, p.shape) for p in nn.describe(network, nn.Spec((1, 3))).parameters]
         [('dense/kernel', (3, 2)), ('dense/bias', (2,)), ('dense_1/kernel', (2, 1)), ('dense_1/bias', (1,))]
     """
-    run, output = _making("nn.describe", network, inputs, random.key(0), dtype)
+    run, output = making("nn.describe", network, inputs, random.key(0), dtype)
     state = {"/".join(p): Spec(v.shape, v.dtype) for p, v in run.state.items()}
     return Description(tuple(run.parameters.values()), state, tuple(run.layers), specs(output))
 
