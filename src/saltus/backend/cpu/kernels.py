@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from saltus.backend.cpu import gemm, gemm_plan, vecmath
+from saltus.backend.cpu import gemm, gemm_plan, gemm_small, vecmath
 from saltus.backend.cpu.emit import Emitter, Value
 from saltus.backend.cpu.lower import PARAMETERS, Environment, ItemEmitter, compute_type, lower
 from saltus.base import dtypes as dt
@@ -302,10 +302,15 @@ def _contraction(fuser: Fuser, group: Group, label: str, vector_bits: int) -> li
     for i in builder.items:
         if i.kind == "ramp":  # with several batch axes none of them has a ramp: see Fuser
             i.strides = product.three(i.strides)
-    epilogue = Epilogue(builder.accesses, builder.items, writes, gemm_plan.FIRST_FREE_SLOT, node.shape[:-1])
     a, b = [(v.base, v.offset * node.dtype.itemsize) for v in product.views]
     if not (product.m and product.n and product.count):
         return []
+    extents = (product.m, product.n, product.k)
+    if product.patches is None and gemm_small.suits(product.count, *extents, builder.accesses, builder.items):
+        small = gemm_small.SmallKernel(extents, node.dtype, a, b, *product.strides, builder.accesses, builder.items, writes, vector_bits,
+                                       label, group.why)  # fmt: skip
+        return [[small]]
+    epilogue = Epilogue(builder.accesses, builder.items, writes, gemm_plan.FIRST_FREE_SLOT, node.shape[:-1])
     sizes = (product.count, product.m, product.n, product.k)
     plan = gemm_plan.plan(*sizes, node.dtype, *product.strides, vector_bits, patches=product.patches)
     stages: list[list[Kernel]] = []
@@ -522,6 +527,8 @@ def emit(kernel: Kernel, symbol: str, vector_bits: int) -> str:
             assert kernel.plan.combine is not None and kernel.epilogue is not None
             return gemm.emit_combine(kernel.plan.combine, symbol, vector_bits, kernel.epilogue, math_functions=_math())
         return gemm.emit_compute(kernel.plan.compute, symbol, vector_bits, kernel.epilogue, math_functions=_math())
+    if isinstance(kernel, gemm_small.SmallKernel):
+        return kernel.emit(symbol, vector_bits, _math())
     if isinstance(kernel, (ScatterKernel, CumulativeKernel)):
         return kernel.emit(symbol, vector_bits)
     raise EngineError(f"no code for {type(kernel).__name__}")
