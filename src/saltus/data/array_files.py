@@ -126,7 +126,7 @@ def npz_parts(path: Path, *, labelled: bool) -> list[tuple[str, Array, Array | N
         DataError: it cannot be read, or has no such arrays.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             kept = {name: file[name] for name in file.files}
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}", fix="check its name") from error
