@@ -24,7 +24,7 @@ from saltus.base.errors import ArgumentError, ShapeError
 from saltus.nn.config import register
 from saltus.nn.core import penalise, settle
 from saltus.nn.layer import Layer
-from saltus.nn.recurrent_cells import Cell, GatedCell, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells, States, state_shapes
+from saltus.nn.recurrent_cells import Cell, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells, States, state_shapes
 from saltus.nn.scope import Scope
 from saltus.tensor.creation import arange, ones, zeros
 from saltus.tensor.elementwise import where
@@ -138,13 +138,12 @@ class Recurrent(Layer):
     def _first_states(self, scope: Scope, x: Tensor, given: Sequence[Tensor]) -> States:
         """The states before the first step."""
         shapes = [(x.shape[0], *s) for s in self.shapes(x)]
-        if given:
-            if len(given) != len(shapes) or any(g.shape != s for g, s in zip(given, shapes, strict=True)):
-                raise ShapeError(
-                    f"the first states must have the shapes {', '.join(map(str, shapes))}; got "
-                    f"{', '.join(str(g.shape) for g in given)}", site=here(),
-                    fix="give x, then (if wanted) the mask or lengths, then one array a state",
-                )  # fmt: skip
+        if given and [g.shape for g in given] != shapes:
+            raise ShapeError(
+                f"the first states must have the shapes {', '.join(map(str, shapes))}; got "
+                f"{', '.join(str(g.shape) for g in given)}", site=here(),
+                fix="give x, then (if wanted) the mask or lengths, then one array a state",
+            )  # fmt: skip
         if not self.stateful:
             return tuple(map(scope.cast, given)) or tuple(zeros(s, dtype=scope.dtype) for s in shapes)
         try:
@@ -195,7 +194,8 @@ class Recurrent(Layer):
         last, (stacked, gates) = scan(step, carry, slices, reverse=self.go_backwards)
         if any(before.get(path) is not value for path, value in scope.states().items() if path in before):
             raise ArgumentError(
-                "a layer inside the cell changes a state of its own while training (BatchNormalization, say), which a loop over steps cannot hand on",
+                "a layer inside the cell changes a state of its own (BatchNormalization in training, say), which a loop over steps "
+                "cannot hand on",
                 fix="use LayerNormalization inside cells",
             )
         return last["states"], last.get("output", last["states"][0]), self._turned(stacked), tuple(map(self._turned, gates or ()))

@@ -114,7 +114,9 @@ class Bidirectional(Layer):
         if self.merge_mode == "concat":
             return concat([forward, backward], axis=-1)
         if forward.shape != backward.shape:
-            raise ShapeError(f"the outputs {forward.shape} and {backward.shape} must be equal for merge_mode={self.merge_mode!r}", site=here())
+            raise ShapeError(
+                f"the outputs {forward.shape} and {backward.shape} must be equal for merge_mode={self.merge_mode!r}", site=here()
+            )
         if self.merge_mode == "mul":
             return forward * backward
         return forward + backward if self.merge_mode == "sum" else (forward + backward) * 0.5
