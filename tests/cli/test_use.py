@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import polars as pl
@@ -100,9 +101,16 @@ def test_show_describes_network_columns_training_and_result(saltus, trained):
     assert re.search(r"accuracy +\S+ +\S+ +better", saltus.out)
     assert saltus("show", trained / "model.saltus", "--json") == 0
     facts = json.loads(saltus.out)
-    assert facts["parameters"] > 100
+    assert facts["parameters"] == facts["network"]["parameters"] > 100
     assert facts["result"]["measured_on"] == "test"
     assert [c["name"] for c in facts["columns"]] == ["length", "width", "colour", "kind"]
+
+
+def test_show_draws_the_network_into_a_file(saltus, trained, tmp_path):
+    assert saltus("show", trained, "--svg", tmp_path / "network.svg") == 0
+    assert ElementTree.parse(tmp_path / "network.svg").getroot().tag.endswith("svg")
+    assert saltus("show", trained, "--svg", tmp_path / "nowhere" / "network.svg") == 2
+    assert "check that the folder exists" in saltus.err
 
 
 def test_bench_measures_this_machine(saltus):

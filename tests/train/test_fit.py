@@ -262,7 +262,7 @@ def test_a_perceptron_learns_what_is_linearly_separable():
 def test_a_summary_counts_layers_and_parameters():
     model = classifier()
     model.build(nn.Spec((1, 5)))
-    text = model.summary()
+    text = str(model.summary())
     assert "dense_1" in text
     assert f"{5 * 16 + 16 + 16 * 3 + 3:,}" in text
     assert model.count == 5 * 16 + 16 + 16 * 3 + 3

@@ -111,11 +111,12 @@ def predict(model: str, data: tuple[str, ...], output: str | None, columns: str)
 @commands.command()
 @click.argument("model", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def show(model: str, as_json: bool) -> None:
+@click.option("--svg", type=click.Path(), metavar="FILE", help="Draw the network into a file.")
+def show(model: str, as_json: bool, svg: str | None) -> None:
     """Show what a model file or a run holds: network, data preparation, training."""
     from saltus.cli.show import run
 
-    run(model, as_json=as_json)
+    run(model, as_json=as_json, svg=svg)
 
 
 @commands.command()

@@ -59,14 +59,22 @@ def existing_folder(path: str) -> Path:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON; the file is replaced whole or not at all."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text; the file is replaced whole or not at all.
+
+    Raises:
+        StorageError: the folder does not exist or is full.
+    """
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(temporary, path)
     except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}", fix="free some disk space") from error
+        raise StorageError(f"cannot write {path}: {error.strerror}", fix="check that the folder exists and has room") from error
 
 
 def read_json(path: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,23 +15,27 @@ from saltus.cli.use import model_file
 from saltus.train import kinds, load
 
 
-def run(model: str, *, as_json: bool) -> None:
+def run(model: str, *, as_json: bool, svg: str | None) -> None:
     """See the help of `saltus show`."""
     path = model_file(model)
     loaded = load(path)
     fitted = kinds.of_model(loaded, str(path)) if loaded.preprocessing else None
     report = fitted.describe() if fitted else None
+    summary = loaded.summary()
+    if svg is not None:
+        runs.write_text(Path(svg), summary.to_svg(path.stem))
     beside = path.parent / runs.RESULT
     result: dict[str, Any] | None = runs.read_json(beside) if beside.is_file() else None
     if as_json:
         own = {"columns": None} if report is None else report.facts()
         facts = {
-            "file": str(path), "bytes": path.stat().st_size, "parameters": loaded.count, "config": loaded.to_config(),
+            "file": str(path), "bytes": path.stat().st_size, "parameters": loaded.count, "network": summary.to_dict(),
+            "config": loaded.to_config(),
             "history": loaded.history.records, "result": result, "kind": fitted.kind if fitted else None, **own,
         }  # fmt: skip
         click.echo(json.dumps(facts, indent=2, default=str))
         return
-    click.echo(f"{path} ({path.stat().st_size:,} bytes)\n\n{loaded.summary()}\n")
+    click.echo(f"{path} ({path.stat().st_size:,} bytes)\n\n{summary}\n")
     if fitted is not None:
         classes = f", classes {', '.join(map(str, fitted.classes[:12]))}" if fitted.classes else ""
         click.echo(f"predicts {fitted.target!r} ({fitted.task}{classes}) from {fitted.title}\n{report}\n")

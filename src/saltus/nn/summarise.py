@@ -7,6 +7,7 @@ are those of the graph that will run, for layers of one's own too.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -78,6 +79,7 @@ class Summary:
         flops: operations of the forward pass of one sample; a multiplication with its addition counts two.
         activation_bytes: size of the inputs and all layers' results at the batch size.
         parameter_bytes: size of parameters and moving averages.
+        state_bytes: size of these with the state of the optimizer, where there is one.
     """
 
     rows: tuple[Row, ...]
@@ -90,10 +92,15 @@ class Summary:
     flops: int
     activation_bytes: int
     parameter_bytes: int
+    state_bytes: int | None = None
 
     @property
     def parameters(self) -> int:
         return self.trained + self.frozen
+
+    def replace(self, **changes: Any) -> Summary:
+        """The same with other values in some fields."""
+        return dataclasses.replace(self, **changes)
 
     def __str__(self) -> str:
         head = ("layer", "kind", "output", "parameters", "FLOPs", f"memory at {self.batch_size}", "")
@@ -110,11 +117,12 @@ class Summary:
 
     def totals(self) -> list[str]:
         """The sums, a line each."""
+        state = "" if self.state_bytes is None else f" ({_bytes(self.state_bytes)} with the optimizer)"
         return [
             f"parameters: {self.parameters:,} ({self.trained:,} trained, {self.frozen:,} frozen), and {self.moving:,} moving averages",
             f"forward pass: {_flops(self.flops)} a sample",
-            f"memory: {_bytes(self.parameter_bytes)} of weights, {_bytes(self.activation_bytes)} of inputs and results at a batch of "
-            f"{self.batch_size}",
+            f"memory: {_bytes(self.parameter_bytes)} of weights{state}, {_bytes(self.activation_bytes)} of inputs and results at a batch "
+            f"of {self.batch_size}",
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -131,6 +139,7 @@ class Summary:
             "layers": rows, "inputs": [[None, *s[1:]] for s in self.inputs], "outputs": list(self.outputs), "batch_size": self.batch_size,
             "parameters": self.parameters, "trained": self.trained, "frozen": self.frozen, "moving_averages": self.moving,
             "flops": self.flops, "activation_bytes": self.activation_bytes, "parameter_bytes": self.parameter_bytes,
+            "state_bytes": self.state_bytes,
         }  # fmt: skip
 
     def to_json(self) -> str:
@@ -146,9 +155,10 @@ class Summary:
         boxes = [Box(f"input {i}" if len(self.inputs) > 1 else "input", "Input", _shape(s), "", ()) for i, s in enumerate(self.inputs)]
         first = len(boxes)
         for row in self.rows:
-            about = [f"{row.parameters:,} parameters"] * bool(row.parameters) + [row.note] * bool(row.note)
+            held = row.note.startswith("frozen")
+            about = [f"{row.parameters:,} parameters"] * bool(row.parameters) + ["frozen"] * held
             sources = tuple(first + s if s >= 0 else -1 - s for s in row.sources)
-            boxes.append(Box(row.path, row.kind, ", ".join(map(_shape, row.output)), ", ".join(about), sources, bool(row.note)))
+            boxes.append(Box(row.path, row.kind, ", ".join(map(_shape, row.output)), ", ".join(about), sources, held))
         return draw(boxes, title)
 
 
