@@ -155,7 +155,10 @@ class Fuser:
                 self.stored.add(node)
             elif kind is Kind.CONTRACT:
                 self._need_channels(node.src[0])
-                self._need_dense(node.src[1])
+                if node.op.name == "conv" and Patches.tiled(node):
+                    self._need_view(node.src[1])  # the transform of the kernel reads it as it lies
+                else:
+                    self._need_dense(node.src[1])
                 self.stored.add(node)
             elif kind is Kind.SCATTER:
                 for s in node.src:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from saltus.backend.cpu import gemm, gemm_plan, gemm_small, vecmath
+from saltus.backend.cpu import gemm, gemm_plan, gemm_small, vecmath, winograd
 from saltus.backend.cpu.emit import Emitter, Value
 from saltus.backend.cpu.lower import PARAMETERS, Environment, ItemEmitter, compute_type, lower
 from saltus.base import dtypes as dt
@@ -311,6 +311,8 @@ def _contraction(fuser: Fuser, group: Group, label: str, vector_bits: int) -> li
                                        label, group.why)  # fmt: skip
         return [[small]]
     epilogue = Epilogue(builder.accesses, builder.items, writes, gemm_plan.FIRST_FREE_SLOT, node.shape[:-1])
+    if product.patches is not None and Patches.tiled(node):
+        return _tiled(node, product, epilogue, label, group.why, vector_bits)
     sizes = (product.count, product.m, product.n, product.k)
     plan = gemm_plan.plan(*sizes, node.dtype, *product.strides, vector_bits, patches=product.patches)
     stages: list[list[Kernel]] = []
@@ -325,6 +327,21 @@ def _contraction(fuser: Fuser, group: Group, label: str, vector_bits: int) -> li
     stages.append([ComputeKernel(plan, False, a, b, partials, None, label, group.why)])
     stages.append([ComputeKernel(plan, True, a, b, partials, epilogue, label, "adds the parts of a split depth")])
     return stages
+
+
+def _tiled(node: Node, product: _Product, epilogue: Epilogue, label: str, why: str, vector_bits: int) -> list[list[Kernel]]:
+    """A convolution, or the gradient of its kernel, by Winograd's algorithm."""
+    x, other = product.views
+    size, filters, patches = node.dtype.itemsize, product.n, product.patches
+    assert patches is not None
+    source = (x.base, x.offset * size)
+    if node.op.name == "conv":
+        u = placeholder((16 * patches.channels * filters * size,), dt.uint8)
+        forward = winograd.ForwardKernel(patches, source, u, filters, node.dtype, vector_bits, epilogue, label, why)
+        return [[winograd.WeightKernel(other, u, label)], [forward]]
+    gradient = winograd.GradientKernel(patches, source, (other.base, other.offset * size), None, filters, node.dtype, vector_bits, label, why)
+    gradient.partials = placeholder((gradient.partial_bytes,), dt.uint8)
+    return [[gradient], [winograd.GradientCombineKernel(gradient, gradient.partials, epilogue, label)]]
 
 
 # --- scatter ----------------------------------------------------------------------------------------------------
@@ -527,6 +544,8 @@ def emit(kernel: Kernel, symbol: str, vector_bits: int) -> str:
             assert kernel.plan.combine is not None and kernel.epilogue is not None
             return gemm.emit_combine(kernel.plan.combine, symbol, vector_bits, kernel.epilogue, math_functions=_math())
         return gemm.emit_compute(kernel.plan.compute, symbol, vector_bits, kernel.epilogue, math_functions=_math())
+    if isinstance(kernel, winograd.WinogradKernel):
+        return kernel.emit(symbol, vector_bits, _math())
     if isinstance(kernel, gemm_small.SmallKernel):
         return kernel.emit(symbol, vector_bits, _math())
     if isinstance(kernel, (ScatterKernel, CumulativeKernel)):
