@@ -54,6 +54,32 @@ def compiled(name: str, function: Callable[[list[Tensor]], list[Tensor]], inputs
     return lambda arrays: run([*arrays, *lowered.captured])
 
 
+def short_way(run: Any, state: list[Array], key: Array, names: Sequence[str]) -> Callable[[Any, Any], dict[str, float] | None] | None:
+    """A training step of (x, y) without what need be done only once, or None where the program does not allow it.
+
+    Args:
+        run: a program of `Programs.one` for a batch of two arrays.
+        state: what it trains; the list may change later.
+        key: for random numbers.
+        names: of the results after the state.
+
+    Returns:
+        A function that gives the results by name, or None for a batch that is not what the program was made for.
+    """
+    if not hasattr(run, "attempt") or not run.in_place(len(state)):
+        return None
+    attempt = run.attempt
+    results = [np.empty(shape, dtype) for shape, dtype in run.results[len(state) :]]
+    outputs, named = [*state, *results], list(zip(names, results, strict=True))
+
+    def step(x: Any, y: Any) -> dict[str, float] | None:
+        if attempt([*state, key, x, y], outputs):
+            return {name: result.item() for name, result in named}
+        return None
+
+    return step
+
+
 def own_copies(values: Any) -> list[Tensor]:
     """The leaves of a tree as Tensors whose memory nobody else holds."""
     made = [v for v in tree.leaves(values) if isinstance(v, Tensor)]

@@ -77,7 +77,7 @@ class NativeProgram:
 
     def __init__(self, plan: Plan, groups: list[str], name: str, results: Sequence[Node]) -> None:
         self.plan, self.groups, self.name = plan, groups, name
-        self._results = [(r.shape, r.dtype.numpy) for r in results]
+        self.results = [(r.shape, r.dtype.numpy) for r in results]
         launches = plan.launches()
         self._functions = function_addresses([x.kernel for x in launches])
         self._hosts = [x.kernel for x in launches if isinstance(x.kernel, native.HostKernel)]
@@ -85,7 +85,7 @@ class NativeProgram:
         self._twins_lock = threading.Lock()
         self._allocate()
         self.alone = self._shareable() < ALONE
-        self._new = [(k, *form) for k, form in enumerate(self._results) if k not in plan.aliases]
+        self._new = [(k, *form) for k, form in enumerate(self.results) if k not in plan.aliases]
         taken = [plan.aliases.get(k, -1) for k in range(len(plan.outputs))]  # the input whose memory a result takes over
         several = len(taken) > 1 and plan.inputs
         self._pick: Any = itemgetter(*taken) if several else lambda arrays: [arrays[k] if k >= 0 else None for k in taken]
@@ -239,6 +239,24 @@ class NativeProgram:
             program._lock.release()
         return outputs
 
+    def in_place(self, count: int) -> bool:
+        """Whether each of the first `count` results takes over the memory of the input of its number."""
+        return all(self.plan.aliases.get(k) == k for k in range(count))
+
+    def attempt(self, arrays: list[Array], outputs: list[Array]) -> bool:
+        """Run once the short way, new results going into the given arrays; False, with nothing done, where that cannot be.
+
+        Args:
+            arrays: one an input, as for a call.
+            outputs: one a result; those of results that take over an input's memory are not looked at.
+        """
+        if self._call_natively is None or not self.alone or not self._lock.acquire(False):
+            return False
+        try:
+            return not self._call_natively(self._binding.address, arrays, outputs)
+        finally:
+            self._lock.release()
+
     def _run(self, arrays: list[Array], outputs: list[Array]) -> None:
         """The way through Python: for arrays that the short way refuses, host calls, and whatever takes long."""
         self._bind(arrays, outputs)
@@ -285,7 +303,7 @@ class NativeProgram:
         """
         given = [np.zeros(n.shape, n.dtype.numpy) for n in self.plan.inputs] if arrays is None else list(arrays)
         self(given)
-        outputs = [given[self.plan.aliases[k]] if k in self.plan.aliases else np.empty(*form) for k, form in enumerate(self._results)]
+        outputs = [given[self.plan.aliases[k]] if k in self.plan.aliases else np.empty(*form) for k, form in enumerate(self.results)]
         times = []
         with self._lock:
             self._bind(given, outputs)
