@@ -25,6 +25,7 @@ from saltus.nn.core import (
 )
 from saltus.nn.depthwise import DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
 from saltus.nn.embedding import Embedding, TableInput, embedding_width
+from saltus.nn.folding import Folded, fold
 from saltus.nn.graph import Input, Network
 from saltus.nn.group_normalization import GroupNormalization, InstanceNormalization, SpectralNormalization, UnitNormalization
 from saltus.nn.layer import Layer, Spec
@@ -77,6 +78,7 @@ __all__ = [
     "Embedding",
     "EmbeddingBag",
     "Flatten",
+    "Folded",
     "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
@@ -142,6 +144,7 @@ __all__ = [
     "decoding",
     "describe",
     "embedding_width",
+    "fold",
     "from_config",
     "init",
     "initializers",
