@@ -103,7 +103,7 @@ def fit_images(source: Any, options: ImageOptions | None = None, **changes: Any)
     """
     options = with_changes(options or ImageOptions(), changes)
     images = read_images(source)
-    encoder = ImageEncoder(size=options.size, resize=options.resize, channels=options.channels, skip_corrupt=options.skip_corrupt)
+    encoder = encoder_of(options)
     rows, held, test = _parts(images, options)
     encoder.fit(images, rows)
     learnt, checked, judged = (None if part is None else encoder.encode(images, part, target=True) for part in (rows, held, test))
@@ -118,6 +118,11 @@ def fit_images(source: Any, options: ImageOptions | None = None, **changes: Any)
     made = ImageModel(_model(encoder, learnt, options, size, epochs), encoder)
     made.learn(learnt, checked, judged, options, size, epochs)
     return made
+
+
+def encoder_of(options: ImageOptions) -> ImageEncoder:
+    """The encoder that options ask for, not fitted yet; refuses what it cannot do."""
+    return ImageEncoder(size=options.size, resize=options.resize, channels=options.channels, skip_corrupt=options.skip_corrupt)
 
 
 def _parts(images: ImageSet, options: ImageOptions) -> tuple[Array, Array | None, Array | None]:

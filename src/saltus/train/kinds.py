@@ -18,7 +18,7 @@ from saltus.data import read_table
 from saltus.data.images import holds_images, read_images
 from saltus.data.texts import holds_texts
 from saltus.train.fitted import FitOptions, Fitted
-from saltus.train.images import ImageModel, ImageOptions, fit_images
+from saltus.train.images import ImageModel, ImageOptions, encoder_of, fit_images
 from saltus.train.model import Model, load
 from saltus.train.tabular import TableOptions, TabularModel, chosen_target, fit_table
 from saltus.train.texts import TextModel, TextOptions, fit_texts, opened_texts
@@ -117,6 +117,7 @@ TEXTS = Kind(
 def _open_images(source: Any, target: str | None, options: ImageOptions) -> Opened:
     if target is not None:
         raise ArgumentError("images have no columns: their class is what is predicted", fix="leave --target out")
+    encoder_of(options)
     found = read_images(source)
     sizes = Counter(part for part in found.parts if part)
     parts = f" ({', '.join(f'{part} {count:,}' for part, count in sizes.items())})" if sizes else ""
