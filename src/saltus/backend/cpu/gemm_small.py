@@ -74,6 +74,9 @@ class SmallKernel(ItemEmitter):
         self.flops = 2 * m * n * k
         self.nbytes = dtype.itemsize * (m * k + k * n + m * n)
         lanes = vector_bits // dtype.bits
+        while lanes * dtype.bits > 128 and lanes >= 2 * n and not (a_strides[-2] == 1 and m >= lanes):
+            lanes //= 2  # narrow registers for few columns: cheaper, and more of them an instant
+        self.lanes = lanes
         a_at, b_at = (a_strides[-2], a_strides[-1]), (b_strides[-2], b_strides[-1])
         dense = all(x.strides[1:] in ((0, 0), (n if m > 1 else x.strides[1], 1), (1, 0) if n == 1 else (0, 0)) for x in accesses)
         dense = dense and not any(i.kind == "ramp" for i in items)
@@ -121,7 +124,6 @@ class SmallKernel(ItemEmitter):
         """LLVM IR text of `void symbol(ptr args, i64 chunk, ptr scratch)`."""
         b = self.b = Emitter(symbol, PARAMETERS, vector_bits, math_functions=math_functions)
         s, dtype = self.shape, self.shape.dtype
-        self.lanes = vector_bits // dtype.bits
         self.kernel, self.at = Environment(None), (0, 0)
         self.kernel.indices = {1: b.index(0), 2: b.index(0)}
         for number, item in enumerate(self.items):  # what is the same everywhere, before the loops

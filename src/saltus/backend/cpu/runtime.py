@@ -63,8 +63,8 @@ def driver_text() -> str:
 {_YIELD[0]}
 {_SLEEP[0]}
 
-; steps from `phase` to the next phase that computes, applying loop marks on the way, and opens it
-define internal void @advance(ptr %state, i64 %from) {{
+; the next phase that computes from `from` on, applying loop marks on the way; {END} when there is none
+define internal i64 @seek(ptr %state, i64 %from) {{
 entry:
   %phases.p = getelementptr i64, ptr %state, i64 {PHASES}
   %phases = load ptr, ptr %phases.p
@@ -73,7 +73,6 @@ entry:
   %count.p = getelementptr i64, ptr %state, i64 {COUNT}
   %count = load i64, ptr %count.p
   %abort.p = getelementptr i64, ptr %state, i64 {ABORT}
-  %done.p = getelementptr i64, ptr %state, i64 {DONE}
   br label %next
 next:
   %at = phi i64 [ %from, %entry ], [ %first, %resume ], [ %after, %leave ], [ %past, %empty ]
@@ -92,10 +91,7 @@ look:
   switch i64 %kind, label %open [ i64 1, label %begin
                                    i64 2, label %back ]
 open:
-  store atomic i64 0, ptr %done.p monotonic, align 8
-  %claim = shl i64 %at, 32
-  store atomic i64 %claim, ptr %state release, align 8
-  ret void
+  ret i64 %at
 begin:
   %bl = getelementptr i64, ptr %loops, i64 %lw
   %bn.p = getelementptr i64, ptr %bl, i64 1
@@ -157,7 +153,17 @@ apply:
 resume:
   br label %next
 end:
-  store atomic i64 {END << 32}, ptr %state release, align 8
+  ret i64 {END}
+}}
+
+; opens the next phase that computes
+define internal void @advance(ptr %state, i64 %from) {{
+entry:
+  %at = call i64 @seek(ptr %state, i64 %from)
+  %done.p = getelementptr i64, ptr %state, i64 {DONE}
+  store atomic i64 0, ptr %done.p monotonic, align 8
+  %claim = shl i64 %at, 32
+  store atomic i64 %claim, ptr %state release, align 8
   ret void
 }}
 
@@ -257,10 +263,59 @@ out:
   ret void
 }}
 
+; runs the whole program on this thread: nobody to share with, nothing to claim
 define void @saltus_alone(ptr %state) {{
 entry:
-  call void @advance(ptr %state, i64 0)
-  call void @saltus_run(ptr %state, i64 0)
+  %phases.p = getelementptr i64, ptr %state, i64 {PHASES}
+  %phases = load ptr, ptr %phases.p
+  %launches.p = getelementptr i64, ptr %state, i64 {LAUNCHES}
+  %launches = load ptr, ptr %launches.p
+  %scratch.p = getelementptr i64, ptr %state, i64 {SCRATCH}
+  %scratch = load ptr, ptr %scratch.p
+  br label %next
+next:
+  %from = phi i64 [ 0, %entry ], [ %after, %done ]
+  %at = call i64 @seek(ptr %state, i64 %from)
+  %after = add i64 %at, 1
+  %over = icmp eq i64 %at, {END}
+  br i1 %over, label %out, label %phase
+phase:
+  %pw = shl i64 %at, 2
+  %p = getelementptr i64, ptr %phases, i64 %pw
+  %first.p = getelementptr i64, ptr %p, i64 1
+  %first = load i64, ptr %first.p
+  %count.p = getelementptr i64, ptr %p, i64 2
+  %count = load i64, ptr %count.p
+  %fw = shl i64 %first, 2
+  %start = getelementptr i64, ptr %launches, i64 %fw
+  %lw = shl i64 %count, 2
+  %stop = getelementptr i64, ptr %start, i64 %lw
+  br label %look
+look:
+  %l = phi ptr [ %start, %phase ], [ %l2, %ran ]
+  %more = icmp ne ptr %l, %stop
+  br i1 %more, label %launch, label %done
+launch:
+  %fn = load ptr, ptr %l
+  %args.p = getelementptr i64, ptr %l, i64 1
+  %args = load ptr, ptr %args.p
+  %n.p = getelementptr i64, ptr %l, i64 2
+  %n = load i64, ptr %n.p
+  %l2 = getelementptr i64, ptr %l, i64 4
+  br label %chunk
+chunk:
+  %c = phi i64 [ 0, %launch ], [ %c2, %call ]
+  %left = icmp ult i64 %c, %n
+  br i1 %left, label %call, label %ran
+call:
+  call void %fn(ptr %args, i64 %c, ptr %scratch)
+  %c2 = add i64 %c, 1
+  br label %chunk
+ran:
+  br label %look
+done:
+  br label %next
+out:
   ret void
 }}
 
