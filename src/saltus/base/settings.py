@@ -94,6 +94,11 @@ class _Here(threading.local):
 _here = _Here()
 
 
+def crowd() -> Crowd | None:
+    """The crowd this thread belongs to."""
+    return _here.crowd
+
+
 def crowded() -> bool:
     """Whether this thread should leave the other cores to other threads of its crowd."""
     return _here.crowd is not None and _here.crowd.active > 1

@@ -25,6 +25,7 @@ from saltus.nn.core import (
 )
 from saltus.nn.depthwise import DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
 from saltus.nn.embedding import Embedding, TableInput, embedding_width
+from saltus.nn.ensemble import Ensemble
 from saltus.nn.folding import Folded, fold
 from saltus.nn.graph import Input, Network
 from saltus.nn.group_normalization import GroupNormalization, InstanceNormalization, SpectralNormalization, UnitNormalization
@@ -77,6 +78,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "EmbeddingBag",
+    "Ensemble",
     "Flatten",
     "Folded",
     "GRUCell",

@@ -27,6 +27,18 @@ from saltus.train.curves import (
     with_temperature,
     worst_errors,
 )
+from saltus.train.ensembles import (
+    Ensemble,
+    adaboost,
+    bagging,
+    distill,
+    gradient_boosting,
+    snapshot,
+    stacking,
+    train_ensemble,
+    uncertainty,
+    voting,
+)
 from saltus.train.estimates import Estimate, estimate
 from saltus.train.fitted import probabilities
 from saltus.train.images import ImageModel, ImageOptions, fit_images
@@ -41,12 +53,16 @@ from saltus.train.step import Goal, Seen, Task, train_step
 from saltus.train.tabular import TableOptions, TabularModel, fit_table
 from saltus.train.texts import TextModel, TextOptions, fit_texts
 from saltus.train.validation import CrossValidation, Fold, cross_validate
+from saltus.train.weights import average_weights, stochastic_weight_averaging
 
 __all__ = [
-    "BackupAndRestore", "CSVLogger", "Callback", "CrossValidation", "EarlyStopping", "Estimate", "Fold", "Goal",
-    "History", "ImageModel", "ImageOptions", "Interrupted", "LambdaCallback", "LearningRateScheduler", "Model", "ModelCheckpoint",
-    "ReduceLROnPlateau", "Seen", "Split", "Table", "TableOptions", "TabularModel", "Task", "TerminateOnNaN",
-    "TextModel", "TextOptions", "TrainingPlan", "best_threshold", "bootstrap", "calibration", "confusion_matrix", "cross_validate", "estimate",
-    "fit_images", "fit_table", "fit_texts", "hold_out", "k_fold", "load", "precision_recall_curve", "probabilities", "roc_curve",
-    "side_by_side", "temperature", "train_step", "training_plan", "with_temperature", "worst_errors",
+    "BackupAndRestore", "CSVLogger", "Callback", "CrossValidation", "EarlyStopping", "Ensemble", "Estimate", "Fold",
+    "Goal", "History", "ImageModel", "ImageOptions", "Interrupted", "LambdaCallback", "LearningRateScheduler",
+    "Model", "ModelCheckpoint", "ReduceLROnPlateau", "Seen", "Split", "Table", "TableOptions", "TabularModel",
+    "Task", "TerminateOnNaN", "TextModel", "TextOptions", "TrainingPlan", "adaboost", "average_weights", "bagging",
+    "best_threshold", "bootstrap", "calibration", "confusion_matrix", "cross_validate", "distill", "estimate",
+    "fit_images", "fit_table", "fit_texts", "gradient_boosting", "hold_out", "k_fold", "load",
+    "precision_recall_curve", "probabilities", "roc_curve", "side_by_side", "snapshot", "stacking",
+    "stochastic_weight_averaging", "temperature", "train_ensemble", "train_step", "training_plan", "uncertainty",
+    "voting", "with_temperature", "worst_errors",
 ]  # fmt: skip

@@ -201,3 +201,20 @@ def class_weights(given: Any, y: Any, train: Array) -> Array:
     else:
         raise ArgumentError(f"class_weight is a {type(given).__name__}", fix='use "balanced" or a dict {class: weight}')
     return np.ascontiguousarray(table[codes], np.float32)
+
+
+def filled(value: Any, begin: int, rows: int, full: int) -> Array:
+    """Some rows of an array, with rows of zeros behind them.
+
+    Args:
+        value: an array or Tensor.
+        begin, rows: which.
+        full: rows of the result.
+    """
+    array = value._values() if isinstance(value, Tensor) else value
+    piece = array[begin : begin + rows]
+    if rows == full:
+        return piece
+    made = np.zeros((full, *array.shape[1:]), array.dtype)
+    made[:rows] = piece
+    return made

@@ -51,6 +51,11 @@ def fit_options(given: dict[str, Any]) -> fit.Options:
     return options
 
 
+def _fresh(callback: Callback) -> Callback:
+    """A copy for another training, without the model it was last used with."""
+    return copy.deepcopy(callback, {id(getattr(callback, "model", None)): None})
+
+
 class Corpus:
     """Inputs and targets for many trainings.
 
@@ -107,7 +112,7 @@ class Corpus:
         if weight is not None:
             data = {**data, "weight": [np.ascontiguousarray(weight, np.float32)]}
         model._need(self.data["x"])
-        own = (*copy.deepcopy(options.callbacks), *callbacks, *([] if halt is None else [halt.own()]))
+        own = (*map(_fresh, options.callbacks), *callbacks, *([] if halt is None else [halt.own()]))
         held, held_rows = (None, np.arange(0)) if test is None else (self.feed, test)
         if isinstance(options.validation, (tuple, list)):
             other = fit.gathered(model, options.validation[0], options.validation[1])

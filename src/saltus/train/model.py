@@ -430,7 +430,7 @@ class Model:
             rows = min(size, count - begin)
             # a rest is filled up to a power of two, so that few programs serve every number of rows
             full = size if rows == size else min(size, 1 << (rows - 1).bit_length())
-            piece = tree.map(lambda a, begin=begin, rows=rows, full=full: _rows(a, begin, rows, full), given)
+            piece = tree.map(lambda a, begin=begin, rows=rows, full=full: arrays.filled(a, begin, rows, full), given)
             made = self._predict(piece)
             parts.append(tree.map(lambda a, rows=rows: a[:rows], made))
         told.call("on_predict_end", {})
@@ -571,17 +571,6 @@ class Model:
 
 def _has_specs(x: Any) -> bool:
     return any(isinstance(v, nn.Spec) for v in tree.leaves(x))
-
-
-def _rows(value: Any, begin: int, rows: int, full: int) -> Array:
-    """Some rows of an array, with rows of zeros behind them."""
-    array = value._values() if isinstance(value, Tensor) else value
-    piece = array[begin : begin + rows]
-    if rows == full:
-        return piece
-    made = np.zeros((full, *array.shape[1:]), array.dtype)
-    made[:rows] = piece
-    return made
 
 
 def load(path: str | Path) -> Model:

@@ -53,6 +53,9 @@ class _Follower(Halt):
         super().__init__()
         self.leader = leader
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Follower:
+        return _Follower(self.leader)
+
     def _look(self) -> None:
         if self.leader.why:
             self.model.stop_training = self.leader.why
@@ -94,6 +97,13 @@ def side_by_side(
     listed = list(jobs)
     library, halt = library or Library(), halt or Halt()
     results: list[Any] = [None] * len(listed)
+    if settings.crowd() is not None:  # inside a job of others: the cores are taken
+        with using(library):
+            for number, job in enumerate(listed):
+                results[number] = job()
+                if done is not None:
+                    done(number, results[number])
+        return results
     failures: dict[int, BaseException] = {}
     crowd, lock, numbers = settings.Crowd(), threading.Lock(), iter(range(len(listed)))
 

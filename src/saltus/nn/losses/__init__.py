@@ -19,6 +19,7 @@ from saltus.nn.losses.classification import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
+from saltus.nn.losses.distillation import Distillation
 from saltus.nn.losses.functions import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -60,6 +61,7 @@ __all__ = [
     "CategoricalFocalCrossentropy",
     "CategoricalHinge",
     "CosineSimilarity",
+    "Distillation",
     "FunctionLoss",
     "Hinge",
     "Huber",
