@@ -21,6 +21,7 @@ ROW_LIMIT, COLUMN_LIMIT = 65536, 4096
 ACCESS_LIMIT = 24  # arrays one kernel reads and writes: address registers run out beyond
 EPILOGUE_LIMIT = 14  # arrays of a matrix product with its epilogue
 SHARE_FLOPS = 24  # a value this costly is stored when two kernels need it, rather than computed twice
+AGAIN_FLOPS = 4  # a value this costly is stored rather than computed once for each window over it
 ASSEMBLED = ("concat", "pad", "interleave")  # their operands are written into one buffer by whoever computes them
 _ORDER_KINDS = (Kind.CONTRACT, Kind.HOST, Kind.SCAN, Kind.SCATTER, Kind.CUMULATIVE)
 
@@ -80,7 +81,7 @@ def multi_pass(domain: Shape, reduced: Iterable[int]) -> bool:
     last = max((k for k, n in enumerate(domain) if n != 1), default=None)
     if last in reduced:
         return inner <= ROW_LIMIT and (rows >= 8 or inner <= 8192)
-    return inner <= COLUMN_LIMIT and (rows >= 64 or rows * inner <= 16384)
+    return inner <= COLUMN_LIMIT and (rows >= 1024 or rows * inner <= 65536)  # few columns make too few chunks for several threads
 
 
 def is_native(node: Node) -> bool:
@@ -118,24 +119,30 @@ class Fuser:
             return below.move(node) if below else None
         return None
 
+    def _store(self, node: Node) -> None:
+        """Give a value a buffer, in the shape it is computed in: a reshape of it is the same bytes."""
+        while node.op.name == "reshape" and node.src[0] not in self.given:
+            node = node.src[0]
+        self.stored.add(node)
+
     def _need_view(self, node: Node) -> None:
         if self.view_of(node) is None:
-            self.stored.add(node)
+            self._store(node)
 
     def _need_dense(self, node: Node) -> None:
         view = self.view_of(node)
         if view is None or not view.dense:
-            self.stored.add(node)
+            self._store(node)
 
     def _need_matrix(self, node: Node) -> None:
         view = self.view_of(node)
         if view is None or matrix_strides(view) is None:
-            self.stored.add(node)
+            self._store(node)
 
     def _need_channels(self, node: Node) -> None:
         view = self.view_of(node)
         if view is None or not Patches.suits(view):
-            self.stored.add(node)
+            self._store(node)
 
     def _mark(self) -> None:
         """Decide in one walk which values need a buffer."""
@@ -175,8 +182,7 @@ class Fuser:
                 if below is None or below.move(node) is None:
                     self.stored.add(node.src[0])
             elif node.op.name == "windows":
-                again = node.size // max(node.src[0].size, 1)  # how often each element is computed
-                if again > 1 and again * self._flops(node.src[0]) > SHARE_FLOPS:
+                if node.size > node.src[0].size and self._flops(node.src[0]) > AGAIN_FLOPS:
                     self.stored.add(node.src[0])
             elif kind is Kind.ELEMENTWISE and node.size == 1 and self._flops(node) > SHARE_FLOPS:
                 self.stored.add(node)  # a costly scalar: once, not once a vector

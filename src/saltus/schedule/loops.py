@@ -29,7 +29,8 @@ from saltus.schedule.view import ZERO, Map, View, along, identity, strides_over,
 CHUNK_COST = 40_000  # of one chunk, about cycles: long against claiming it, short against a phase
 KEPT_FLOPS = 8  # an operation this costly is kept for a row's next pass rather than done again
 SHORT_ROW = 4  # elements of a row up to which vectors run across rows
-SPLIT_LENGTH = 16384  # elements of a long reduction that one chunk folds
+SPLIT_LENGTH = 16384  # most elements of a long reduction that one chunk folds
+SPLIT_WORK = 65536  # elements of all its rows together
 
 
 @dataclass(eq=False)
@@ -474,17 +475,18 @@ def loop_kernels(fuser: Fuser, group: Group, label: str) -> Iterator[LoopKernel]
     inner = math.prod(kernel.extents[k] for k in kernel.inner)
     rows = math.prod(kernel.extents[: kernel.rows + kernel.strip])
     pure = all(s.value.op.kind is Kind.REDUCE and s.value is s.target for s in group.stores)
-    if not (pure and kernel.inner and inner > SPLIT_LENGTH and rows <= 4096) or (multi_pass(group.domain, group.reduced) and rows >= 64):
+    length = min(SPLIT_LENGTH, max(256, SPLIT_WORK // max(rows, 1)))
+    if not (pure and kernel.inner and inner >= 2 * length and rows <= 4096 and kernel.chunking()[3] < 8):
         yield kernel
         return
-    yield from _split(kernel)
+    yield from _split(kernel, length)
 
 
-def _split(kernel: LoopKernel) -> Iterator[LoopKernel]:
+def _split(kernel: LoopKernel, most: int) -> Iterator[LoopKernel]:
     """Fold pieces of the first reduced axis side by side, then the pieces in order."""
     first = kernel.inner[0]
     other = math.prod(kernel.extents[k] for k in kernel.inner[1:])
-    length = max(1, SPLIT_LENGTH // max(other, 1))
+    length = max(1, most // max(other, 1))
     total = kernel.extents[first]
     pieces = -(-total // length)
     outer = kernel.extents[: kernel.rows + kernel.strip]
