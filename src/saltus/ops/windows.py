@@ -138,49 +138,66 @@ def fold(g: Node, lengths: Shape, axes: Axes, step: Shape, dilation: Shape) -> N
         lengths: of the axes before they were cut into windows.
         axes, step, dilation: of the windows.
     """
-    for i in reversed(range(len(axes))):
-        g = _fold_axis(g, lengths[i], axes[i], step[i], dilation[i])
-    return g
-
-
-def _fold_axis(g: Node, length: int, axis: int, step: int, dilation: int) -> Node:
-    """The adjoint of windows of one axis, whose window axis is the last of g."""
-    last = len(g.shape) - 1
-    count, size = g.shape[axis], g.shape[last]
+    rank = len(g.shape) - len(axes)
+    whole = list(g.shape[:rank])
+    for k, n in zip(axes, lengths, strict=True):
+        whole[k] = n
     if 0 in g.shape:
-        return full((*g.shape[:axis], length, *g.shape[axis + 1 : last]), 0, g.dtype)
-    if dilation == 1:
-        return _fold_blocks(g, length, axis, step)
-    # element h takes element j of window i where i * step + j * dilation = h: with zeros between windows that is a row of windows again
-    low, high = (size - 1) * dilation, length - 1 - (count - 1) * step
-    padded = pad(g, _at(g, {axis: low}), _at(g, {axis: high}), _at(g, {axis: step - 1}))
-    met = windows(padded, (axis,), (size,), (1,), (dilation,))
-    met = diagonal(flip(met, (last,)), last, last + 1)
-    return _summed(met, last)
+        return full(tuple(whole), 0, g.dtype)
+    if any(d != 1 for d in dilation):
+        return _fold_apart(g, lengths, axes, step, dilation)
+    return slice_(_fold_blocks(g, lengths, axes, step), (0,) * rank, tuple(whole))
 
 
-def _fold_blocks(g: Node, length: int, axis: int, step: int) -> Node:
-    """Windows without gaps: `step` neighbours at a time, each of which takes part in the same windows."""
-    last = len(g.shape) - 1
-    count, size = g.shape[axis], g.shape[last]
-    (rows,), (depth,) = blocks((length,), (step,)), blocks((size,), (step,))
-    g = pad(g, _at(g, {axis: depth - 1}), _at(g, {axis: rows - count, last: depth * step - size}))
-    g = reshape(g, (*g.shape[:last], depth, step))  # .., window, .., which block of it, element of the block
-    if depth > 1:
-        met = windows(g, (axis,), (depth,), (1,), (1,))
-        met = diagonal(flip(met, (last,)), last, last + 2)
-        g = _summed(met, last)
-    else:
-        g = reshape(g, (*g.shape[:last], step))
-    order = (*range(axis + 1), last, *range(axis + 1, last))
-    g = permute(g, order)
-    g = reshape(g, (*g.shape[:axis], rows * step, *g.shape[axis + 2 :]))
-    return slice_(g, (0,) * len(g.shape), tuple(length if k == axis else n for k, n in enumerate(g.shape)))
+def _fold_apart(g: Node, lengths: Shape, axes: Axes, step: Shape, dilation: Shape) -> Node:
+    """Windows with gaps.
+
+    Element h takes element j of window i where i * step + j * dilation = h: with zeros put between the windows, a row of windows again.
+    """
+    rank, size = len(g.shape) - len(axes), g.shape[len(g.shape) - len(axes) :]
+    low = {k: (n - 1) * d for k, n, d in zip(axes, size, dilation, strict=True)}
+    high = {k: n - 1 - (g.shape[k] - 1) * s for k, n, s in zip(axes, lengths, step, strict=True)}
+    padded = pad(g, _at(g, low), _at(g, high), _at(g, {k: s - 1 for k, s in zip(axes, step, strict=True)}))
+    inside = tuple(range(rank, rank + len(axes)))
+    met = windows(flip(padded, inside), axes, size, (1,) * len(axes), dilation)
+    for k in inside:
+        met = diagonal(met, k, rank + len(axes))
+    return _summed(met, inside)
 
 
-def _summed(a: Node, axis: int) -> Node:
-    """The sum over an axis, without the axis."""
-    return reshape(sum(a, axes=(axis,)), (*a.shape[:axis], *a.shape[axis + 1 :]))
+def _fold_blocks(g: Node, lengths: Shape, axes: Axes, step: Shape) -> Node:
+    """Windows without gaps: the elements of a block of one step take part in the same windows."""
+    count = len(axes)
+    rank, size = len(g.shape) - count, g.shape[len(g.shape) - count :]
+    rows, depth = blocks(lengths, step), blocks(size, step)
+    low = {k: d - 1 for k, d in zip(axes, depth, strict=True)}
+    high = {k: r - g.shape[k] for k, r in zip(axes, rows, strict=True)}
+    high |= {rank + i: d * s - n for i, (d, s, n) in enumerate(zip(depth, step, size, strict=True))}
+    g = pad(g, _at(g, low), _at(g, high))
+    pairs = [n for pair in zip(depth, step, strict=True) for n in pair]
+    g = reshape(g, (*g.shape[:rank], *pairs))  # .., then of each window axis: which block, which element of it
+    outer = tuple(rank + 2 * i for i in range(count))
+    if max(depth) > 1:
+        g = windows(flip(g, outer), axes, depth, (1,) * count, (1,) * count)
+        for k in outer:
+            g = diagonal(g, k, rank + 2 * count)
+    g = _summed(g, outer)
+    order: list[int] = []
+    for k in range(rank):
+        order += [k, rank + axes.index(k)] if k in axes else [k]
+    g = permute(g, tuple(order))
+    whole = [n * step[axes.index(k)] if k in axes else n for k, n in enumerate(_without(g.shape, order, rank))]
+    return reshape(g, tuple(whole))
+
+
+def _without(shape: Shape, order: list[int], rank: int) -> Shape:
+    """The lengths of those axes that come from the first `rank`."""
+    return tuple(n for n, k in zip(shape, order, strict=True) if k < rank)
+
+
+def _summed(a: Node, axes: Axes) -> Node:
+    """The sum over axes, without the axes."""
+    return reshape(sum(a, axes=axes), tuple(n for k, n in enumerate(a.shape) if k not in axes))
 
 
 def _at(a: Node, values: dict[int, int]) -> Shape:
