@@ -15,6 +15,7 @@ from saltus.base import dtypes as dt
 from saltus.base import tree
 from saltus.base.dtypes import DType
 from saltus.base.errors import ArgumentError, DTypeError, SaltusError, ShapeError
+from saltus.ir.spec import OPS
 from saltus.nn import initializers
 from saltus.nn.config import snake
 from saltus.nn.constraints import Constraint
@@ -23,7 +24,7 @@ from saltus.nn.regularizers import Regularizer
 from saltus.tensor import random
 from saltus.tensor.elementwise import logical_and
 from saltus.tensor.operands import as_tensor
-from saltus.tensor.tensor import Tensor
+from saltus.tensor.tensor import Tensor, of_node
 from saltus.tensor.tracing import here
 
 Path = tuple[str, ...]
@@ -385,11 +386,20 @@ class Scope:
             if not getattr(error, "__notes__", None):
                 error.add_note(f"in the layer {self.path or 'at the top'}: {self.layer!r}")
             raise
+        if self._run.making and any(made is v for v in tree.leaves(list(inputs))):
+            made = self._alias(made)
         if self.layer.keeps_steps and self._run.masks:
             self._hand_on(inputs, made)
         if self._run.making:
             self._run.layers.append(LayerUse(self.path, self.layer, specs(made), self._own, self.trainable))
             self._run.values.append((tree.leaves(list(inputs)), tree.leaves(made)))
+        return made
+
+    def _alias(self, x: Tensor) -> Tensor:
+        """What a layer hands through as a value of its own, so that a description can tell who reads it from where."""
+        made, mask = of_node(OPS["reshape"](x.node, shape=x.shape)), self.mask_of(x)
+        if mask is not None:
+            self.set_mask(made, mask)
         return made
 
     def _locate(self, error: SaltusError) -> None:
