@@ -2,7 +2,8 @@
 
 That form is `conv` and `conv_weight` of one group, products whose left operand is made of patches. Here the rest is expressed by it:
 input gradients are convolutions of the output's gradient with the turned kernel, one a phase of the stride; groups are taken apart;
-one channel a group is a sum over windows; a kernel of one element is a matrix product.
+one channel a group is a sum over windows; a kernel of one element is a matrix product. Where a result has very few channels, its vectors
+would be nearly empty: then one product computes all elements of the kernel side by side, and the sum over them follows.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from saltus.ir.node import Node, at, broadcast, full, rebuild, topological
 from saltus.ir.spec import OPS, Shape
 from saltus.ops import movement as move
 from saltus.ops.contract import matmul
-from saltus.ops.convolution import conv, conv_input, conv_weight, interleave
+from saltus.ops.convolution import conv, conv_input, conv_weight, interleave, reach
+from saltus.ops.windows import fold
 from saltus.transform.loops import SCAN, Loop
 
 
@@ -68,6 +70,57 @@ def _one_channel(x_channels: int, filters: int, groups: int) -> bool:
     return groups == x_channels == filters and groups > 1
 
 
+def _narrow(result: int, other: int) -> bool:
+    """Whether channels of a result are too few to fill vectors."""
+    return result <= 8 and other >= 16
+
+
+def _narrow_conv(x: Node, w: Node, stride: Shape, dilation: Shape, low: Shape, high: Shape) -> Node:
+    """out[o, f] = sum over k of z[o * stride + k * dilation - low, k, f] with z[i, k, f] = x[i] w[k, :, f]"""
+    rank, kernel = len(stride), w.shape[:-2]
+    weights = move.reshape(move.permute(w, (rank, *range(rank), rank + 1)), (w.shape[-2], math.prod(kernel) * w.shape[-1]))
+    z = matmul(move.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1])), weights, ta=False, tb=False)
+    z = move.reshape(z, (*x.shape[:-1], *kernel, w.shape[-1]))
+    none = (0,) * (rank + 1)
+    z = move.pad(z, (0, *low, *none), (0, *high, *none))
+    found = OPS["windows"](z, axes=tuple(range(1, rank + 1)), size=kernel, step=stride, dilation=dilation)  # (N, *O, *K, F, *K)
+    for k in range(rank):
+        found = OPS["diagonal"](found, axis1=rank + 1 + k, axis2=2 * rank + 2)
+    made = OPS["sum"](found, axes=tuple(range(rank + 1, 2 * rank + 1)))
+    return move.reshape(made, (*made.shape[: rank + 1], w.shape[-1]))
+
+
+def _narrow_input(g: Node, w: Node, size: Shape, stride: Shape, dilation: Shape, low: Shape, high: Shape) -> Node:
+    """What each element of the kernel gives, then the sum where they meet."""
+    rank, kernel, depth = len(stride), w.shape[:-2], w.shape[-2]
+    flat = move.reshape(g, (math.prod(g.shape[:-1]), g.shape[-1]))
+    made = matmul(flat, move.reshape(w, (math.prod(kernel) * depth, w.shape[-1])), ta=False, tb=True)
+    made = move.reshape(made, (*g.shape[:-1], *kernel, depth))
+    made = move.permute(made, (*range(rank + 1), 2 * rank + 1, *range(rank + 1, 2 * rank + 1)))
+    whole = tuple(n + i + j for n, i, j in zip(size, low, high, strict=True))
+    folded = fold(made, whole, tuple(range(1, rank + 1)), stride, dilation)
+    stop = tuple(i + n for i, n in zip(low, size, strict=True))
+    return move.slice_(folded, (0, *low, 0), (g.shape[0], *stop, depth))
+
+
+def _narrow_weight(x: Node, g: Node, kernel: Shape, stride: Shape, dilation: Shape, low: Shape) -> Node:
+    """sum over i of x[i, c] * y[i, k, f] with y[i, k, f] = g[(i + low - k * dilation) / stride, f]"""
+    rank, filters = len(stride), g.shape[-1]
+    spread = move.pad(g, (0,) * (rank + 2), (0,) * (rank + 2), (0, *[s - 1 for s in stride], 0))
+    spans = reach(kernel, dilation)
+    before = [r - 1 - i for r, i in zip(spans, low, strict=True)]
+    after = [n + i - m for n, i, m in zip(x.shape[1:-1], low, spread.shape[1:-1], strict=True)]
+    cut, first, last = _cropped(spread, before, after)
+    padded = move.pad(cut, (0, *first, 0), (0, *last, 0))
+    places = OPS["windows"](padded, axes=tuple(range(1, rank + 1)), size=kernel, step=(1,) * rank, dilation=dilation)  # (N, *S, F, *K)
+    places = move.flip(places, tuple(range(rank + 2, 2 * rank + 2)))
+    y = move.permute(places, (*range(rank + 1), *range(rank + 2, 2 * rank + 2), rank + 1))
+    count = math.prod(x.shape[:-1])
+    left, right = move.reshape(x, (count, x.shape[-1])), move.reshape(y, (count, math.prod(kernel) * filters))
+    made = move.reshape(matmul(left, right, ta=True, tb=False), (x.shape[-1], *kernel, filters))
+    return move.permute(made, (*range(1, rank + 1), 0, rank + 1))
+
+
 # --- the three ------------------------------------------------------------------------------------------------------
 def _conv(x: Node, w: Node, *, stride: Shape, dilation: Shape, low: Shape, high: Shape, groups: int) -> Node:
     attrs: dict[str, Any] = {"stride": stride, "dilation": dilation, "low": low, "high": high}
@@ -90,6 +143,8 @@ def _conv(x: Node, w: Node, *, stride: Shape, dilation: Shape, low: Shape, high:
         flat = move.reshape(rows, (math.prod(rows.shape[:-1]), x.shape[-1]))
         made = matmul(flat, move.reshape(w, w.shape[-2:]), ta=False, tb=False)
         return move.reshape(made, (*rows.shape[:-1], w.shape[-1]))
+    if _narrow(w.shape[-1], w.shape[-2]) and max(stride) == 1:
+        return _narrow_conv(x, w, **attrs)
     return conv(x, w, groups=1, **attrs)
 
 
@@ -105,6 +160,8 @@ def _conv_input(
             return _conv_input(_channels(g, k * filters, filters), _channels(w, k * filters, filters), **attrs)
 
         return _by_groups(groups, part, rank + 1)
+    if groups == 1 and _narrow(w.shape[-2], w.shape[-1]):
+        return _narrow_input(g, w, size, stride, dilation, low, high)
     # out[i] = sum over k of g[(i + low - k * dilation) / stride]: outputs i = stride * j + p use the kernel elements that make it whole
     shape = (g.shape[0], *size, w.shape[-2] * groups)
     phases = [[_phase(p, *axis) for p in range(axis[2])] for axis in zip(size, kernel, stride, dilation, low, g.shape[1:-1], strict=True)]
@@ -173,6 +230,8 @@ def _conv_weight(
         count = math.prod(rows.shape[:-1])
         left, right = move.reshape(rows, (count, x.shape[-1])), move.reshape(g, (count, g.shape[-1]))
         return move.reshape(matmul(left, right, ta=True, tb=False), (*kernel, x.shape[-1], g.shape[-1]))
+    if _narrow(g.shape[-1], x.shape[-1]):
+        return _narrow_weight(x, g, kernel, stride, dilation, low)
     return conv_weight(x, g, groups=1, **attrs)
 
 
