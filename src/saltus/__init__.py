@@ -125,6 +125,7 @@ from saltus.tensor.elementwise import (
     trunc,
     where,
 )  # fmt: skip
+from saltus.tensor.images import affine_grid, grid_sample, resize
 from saltus.tensor.indexing import take, take_along_axis
 from saltus.tensor.jit import jit
 from saltus.tensor.loop import scan
@@ -164,6 +165,7 @@ from saltus.tensor.ordering import (
     unique_inverse,
     unique_values,
 )
+from saltus.tensor.pooling import adaptive_average_pool, adaptive_max_pool, average_pool, max_pool, max_unpool
 from saltus.tensor.products import matmul, tensordot, vecdot
 from saltus.tensor.reduction import (
     all,
@@ -213,7 +215,10 @@ __all__ = [
     "abs",
     "acos",
     "acosh",
+    "adaptive_average_pool",
+    "adaptive_max_pool",
     "add",
+    "affine_grid",
     "all",
     "any",
     "arange",
@@ -227,6 +232,7 @@ __all__ = [
     "atan",
     "atan2",
     "atanh",
+    "average_pool",
     "bfloat16",
     "bitwise_and",
     "bitwise_invert",
@@ -291,6 +297,7 @@ __all__ = [
     "grad",
     "greater",
     "greater_equal",
+    "grid_sample",
     "hessian",
     "hypot",
     "iinfo",
@@ -325,6 +332,8 @@ __all__ = [
     "matmul",
     "matrix_transpose",
     "max",
+    "max_pool",
+    "max_unpool",
     "maximum",
     "mean",
     "meshgrid",
@@ -356,6 +365,7 @@ __all__ = [
     "remainder",
     "repeat",
     "reshape",
+    "resize",
     "result_type",
     "roll",
     "round",
