@@ -200,12 +200,14 @@ _LATER = {
     "fit_table": ("saltus.train.tabular", "fit_table"), "TabularModel": ("saltus.train.tabular", "TabularModel"),
     "fit_images": ("saltus.train.images", "fit_images"), "ImageModel": ("saltus.train.images", "ImageModel"),
     "cross_validate": ("saltus.train.validation", "cross_validate"),
+    "fit_series": ("saltus.train.series", "fit_series"), "SeriesModel": ("saltus.train.series", "SeriesModel"),
     "fit_texts": ("saltus.train.texts", "fit_texts"), "TextModel": ("saltus.train.texts", "TextModel"),
 }  # fmt: skip
 
 __all__ = [
     "ImageModel",
     "Model",
+    "SeriesModel",
     "TabularModel",
     "Tensor",
     "TextModel",
@@ -281,6 +283,7 @@ __all__ = [
     "fft",
     "finfo",
     "fit_images",
+    "fit_series",
     "fit_table",
     "fit_texts",
     "flatten",

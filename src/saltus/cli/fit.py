@@ -118,8 +118,9 @@ class Fit:
         part, epochs = model.measured_on, len(model.history)
         rows, stopped = model.rows[part], model.history.stopped
         facts = {"measured_on": part, "rows": rows, "scores": model.scores, "baseline": model.baseline, "confused": model.confused}
+        facts |= {"others": model.others} if model.others else {}
         runs.write_json(self.folder / runs.RESULT, {**facts, "epochs": epochs, "stopped": stopped, "seconds": round(seconds, 3)})
         click.echo(f"\n{epochs} epochs in {seconds:.1f} s. On {rows:,} {PARTS[part]}:")
-        click.echo(results(model.scores, model.baseline, model.confused))
+        click.echo(results(model.scores, model.baseline, model.confused, model.others, model.beside))
         file = self.folder / runs.MODEL
         click.echo(f"\nmodel    {file}\nto use   saltus predict {file} {self.chosen.kind.example} -o predictions.csv")

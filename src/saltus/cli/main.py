@@ -55,6 +55,12 @@ def fitting(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--epochs", metavar="N", help="Passes over the data at most."),
         click.option("--batch-size", metavar="N|full", help="Rows of one step, or full for all."),
         click.option("--learning-rate", "--lr", metavar="RATE", help="Highest step size of the optimizer."),
+        click.option(
+            "--horizon", multiple=True, metavar="N|NAME", help="How far ahead to forecast: steps, or month, quarter... (repeatable).",
+            callback=lambda _, __, words: ",".join(words) or None,
+        ),
+        click.option("--time", metavar="COL", help="Column of times of series (default: the first column of dates)."),
+        click.option("--key", metavar="COL", help="Column that tells series apart (default: found when times repeat)."),
         click.option("--hidden", metavar="N,N,...", help="Widths of the hidden layers; 0 for none."),
         click.option("--dropout", metavar="SHARE", help="Share of hidden units left out in training."),
         click.option("--validation", metavar="SHARE", help="Share held out to stop by and to choose the best epoch."),

@@ -104,6 +104,16 @@ def _truth(text: str) -> bool:
     return _TRUTH[text.lower()] if text.lower() in _TRUTH else _expected("true or false")(text)  # type: ignore[no-any-return]
 
 
+def _names(text: str) -> tuple[str, ...]:
+    """Words with commas between."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _horizons(text: str) -> tuple[int | str, ...]:
+    """Steps ahead and names of times, from "1,month"."""
+    return tuple(int(word) if word.isdigit() else word for word in _names(text)) or _expected("steps or names, such as 1,month")(text)  # type: ignore[no-any-return]
+
+
 def _test(text: str) -> float | str | None:
     """A share as a number, anything else is a file."""
     try:
@@ -127,6 +137,8 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "activation": str, "dropout": _share, "validation": _share, "test": _test, "patience": _count, "balanced": _truth,
     "size": _size, "resize": str, "channels": _number(1, 4, "1 for grey or 3 for colour", int), "skip_corrupt": _truth,
     "label_smoothing": _share, "seed": _number(0, 2**63, "a whole number from 0 on", int),
+    "horizon": _horizons, "window": _number(2, math.inf, "a whole number from 2 on", int), "time": str, "key": str, "frequency": str,
+    "repeated": str, "known": _names,
     "text": str, "tokenizer": str, "tokenizer_size": _count, "grams": _count, "longest": _count, "encoding": str,
 }  # fmt: skip
 

@@ -24,8 +24,8 @@ def run(model: str, *, as_json: bool, svg: str | None) -> None:
     summary = loaded.summary()
     if svg is not None:
         runs.write_text(Path(svg), summary.to_svg(path.stem))
-    beside = path.parent / runs.RESULT
-    result: dict[str, Any] | None = runs.read_json(beside) if beside.is_file() else None
+    kept = path.parent / runs.RESULT
+    result: dict[str, Any] | None = runs.read_json(kept) if kept.is_file() else None
     if as_json:
         own = {"columns": None} if report is None else report.facts()
         facts = {
@@ -45,7 +45,8 @@ def run(model: str, *, as_json: bool, svg: str | None) -> None:
             f"trained {len(loaded.history)} epochs; the last: " + ", ".join(f"{k} {_short(v)}" for k, v in last.items() if k != "epoch")
         )
     if result is not None:
-        shown = results(result["scores"], result["baseline"], result.get("confused", ()))
+        beside = fitted.beside if fitted else "baseline"
+        shown = results(result["scores"], result["baseline"], result.get("confused", ()), result.get("others"), beside)
         click.echo(f"\non {result['rows']:,} {PARTS[result['measured_on']]}:\n{shown}")
 
 

@@ -31,13 +31,15 @@ def model_file(path: str) -> Path:
 
 def evaluate(model: str, data: str, *, as_json: bool) -> None:
     """See the help of `saltus evaluate`."""
-    result = kinds.load_fitted(model_file(model)).evaluate(source_of(data))
+    loaded = kinds.load_fitted(model_file(model))
+    result = loaded.evaluate(source_of(data))
     _say_notes(result.notes)
     if as_json:
         facts = {"rows": result.rows, "scores": result.scores, "baseline": result.baseline, "confused": result.confused}
+        facts |= {"others": result.others} if result.others else {}
         click.echo(json.dumps(facts, default=str))
     else:
-        click.echo(f"{result.rows:,} rows\n{results(result.scores, result.baseline, result.confused)}")
+        click.echo(f"{result.rows:,} rows\n{results(result.scores, result.baseline, result.confused, result.others, loaded.beside)}")
 
 
 def predict(model: str, data: Sequence[str], output: str | None, columns: str) -> None:

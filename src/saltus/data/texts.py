@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saltus.base.errors import DataError, unknown_name
-from saltus.data.delimited import read_delimited
+from saltus.data.glance import GLANCE, glance
 from saltus.data.lazy import LazyModule
 from saltus.data.read import Table, read_table
 from saltus.data.records import Change, counted
@@ -21,7 +21,6 @@ else:
     pl = LazyModule("polars")
 
 TEXT, CLASS, FILE = "text", "class", "file"
-_GLANCE = 1 << 18  # bytes of a file that are looked at to find out what it holds
 _LEAST_WORDS = 6.0
 _ENDINGS = (".txt", ".text", ".md")
 _USUAL_TARGETS = ("label", "class", "target", "category", "topic", "sentiment", "rating", "stars", "score", "y")
@@ -158,30 +157,13 @@ def holds_texts(path: Path) -> bool:
     if path.is_dir():
         return any(_files(folder) for folder in path.iterdir() if folder.is_dir())
     try:
-        frame = _glance(path)
+        frame = glance(path)
     except Exception:  # not for us to complain: its reader does
         return False
     return frame is not None and 2 <= frame.width <= 3 and text_column(frame) is not None
 
 
-def _glance(path: Path) -> pl.DataFrame | None:
-    """The first rows of a table, or None where that cannot be done cheaply."""
-    suffix = path.suffix.lower()
-    if suffix in (".parquet", ".pq"):
-        return pl.scan_parquet(path).head(500).collect()
-    with path.open("rb") as file:
-        head = file.read(_GLANCE)
-    whole = len(head) < _GLANCE
-    if suffix in (".jsonl", ".ndjson"):
-        return pl.read_ndjson(head if whole else head[: head.rfind(b"\n") + 1])
-    if suffix not in (".csv", ".tsv", ".tab", ".txt"):
-        return None
-    while not whole and head.count(b'"') % 2:  # a line break inside quotes does not end a row
-        head = head[: head.rfind(b'"')]
-    return read_delimited(head if whole else head[: head.rfind(b"\n") + 1], str(path))[0]
-
-
 def _delimited(path: Path) -> bool:
     """Whether a .txt file is a table: several columns by a tab."""
     with path.open("rb") as file:
-        return b"\t" in file.readline(_GLANCE)
+        return b"\t" in file.readline(GLANCE)

@@ -144,6 +144,7 @@ class Judgement:
         confused: which classes were taken for which others, (true, predicted, how many), the most frequent
             first.
         notes: what was noticed in the data.
+        others: the same figures of further simple methods, by their names.
     """
 
     rows: int
@@ -151,6 +152,7 @@ class Judgement:
     baseline: dict[str, float]
     confused: tuple[tuple[Any, Any, int], ...] = ()
     notes: tuple[str, ...] = ()
+    others: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -186,11 +188,12 @@ class Fitted:
         rows: numbers of samples by part: "train", "validation", "test".
         scores, baseline: figures on the test part (on the validation part when there is none, or else on
             the training part), beside those of the baseline; see `Judgement`.
-        confused: as in `Judgement`, of the same part.
+        confused, others: as in `Judgement`, of the same part.
     """
 
     kind: ClassVar[str]  # the name under which `kinds` knows it, also in the model file
     title: ClassVar[str]  # "a table", for messages
+    beside: ClassVar[str] = "baseline"  # what the figures stand beside
     encoders: ClassVar[Any]  # the class of its encoders; has `from_config`
 
     model: Model
@@ -201,6 +204,7 @@ class Fitted:
     scores: dict[str, float] = field(default_factory=dict)
     baseline: dict[str, float] = field(default_factory=dict)
     confused: tuple[tuple[Any, Any, int], ...] = ()
+    others: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def target(self) -> str:
@@ -319,8 +323,11 @@ class Fitted:
         self.trivial = _trivial(self.encoder, learnt)
         self.rows = {"train": len(learnt), "validation": len(checked or ()), "test": len(test or ())}
         self.history = _train(self.model, learnt, checked, options, size, epochs, classes=bool(self.classes))
-        result = self.judge(test or checked or learnt)
-        self.scores, self.baseline, self.confused = result.scores, result.baseline, result.confused
+        self.keep(self.judge(test or checked or learnt))
+
+    def keep(self, result: Judgement) -> None:
+        """Keep figures as the model's own."""
+        self.scores, self.baseline, self.confused, self.others = result.scores, result.baseline, result.confused, result.others
 
     # -- keeping -------------------------------------------------------------------------------------------------------
 
@@ -338,6 +345,7 @@ class Fitted:
             "scores": self.scores,
             "baseline": self.baseline,
             "confused": [list(c) for c in self.confused],
+            "others": self.others,
         }
         self.model.save(path)
 
@@ -370,7 +378,8 @@ class Fitted:
         try:
             encoder = cls.encoders.from_config(kept["encoder"])
             confused = tuple((t, p, n) for t, p, n in kept.get("confused", ()))
-            return cls(model, encoder, model.history, tuple(kept["trivial"]), kept["rows"], kept["scores"], kept["baseline"], confused)
+            figures = (kept["scores"], kept["baseline"], confused, kept.get("others", {}))
+            return cls(model, encoder, model.history, tuple(kept["trivial"]), kept["rows"], *figures)
         except KeyError as error:
             raise ModelFileError(f"{name} is damaged: its description lacks {error}", fix="take another copy, or save it again") from error
 

@@ -16,10 +16,12 @@ from typing import Any
 from saltus.base.errors import ArgumentError, DataError, ModelFileError, unknown_name
 from saltus.data import read_table
 from saltus.data.images import holds_images, read_images
+from saltus.data.lines import holds_series
 from saltus.data.texts import holds_texts
 from saltus.train.fitted import FitOptions, Fitted
 from saltus.train.images import ImageModel, ImageOptions, encoder_of, fit_images
 from saltus.train.model import Model, load
+from saltus.train.series import SeriesModel, SeriesOptions, fit_series, series_encoder
 from saltus.train.tabular import TableOptions, TabularModel, chosen_target, fit_table
 from saltus.train.texts import TextModel, TextOptions, fit_texts, opened_texts
 
@@ -111,6 +113,25 @@ TEXTS = Kind(
     recognises=holds_texts, open=_open_texts, fit=fit_texts, example="NEW.txt", several=True,
 )  # fmt: skip
 
+# -- time series -------------------------------------------------------------------------------------------------------
+
+
+def _open_series(source: Any, target: str | None, options: SeriesOptions) -> Opened:
+    read = read_table(source)
+    encoder = series_encoder(target, options)
+    lines, _ = encoder.open(read)
+    column = encoder.columns.target
+    said = "" if target else " (the last column of numbers; choose another with --target)"
+    ahead = f", {', '.join(encoder.labels)} ahead"
+    return Opened(read, column, f"{read.name}: {encoder.told(lines)}; target {column!r}{said}{ahead}")
+
+
+SERIES = Kind(
+    SeriesModel, "a table of regular times and numbers", SeriesOptions,
+    ("horizon", "window", "time", "key", "frequency", "repeated", "known", "hidden", "activation", "dropout", "overrides"),
+    recognises=holds_series, open=_open_series, fit=fit_series, example="NEW.csv",
+)  # fmt: skip
+
 # -- images ------------------------------------------------------------------------------------------------------------
 
 
@@ -136,7 +157,7 @@ IMAGES = Kind(
 
 # -- all of them -------------------------------------------------------------------------------------------------------
 
-KINDS = (IMAGES, TEXTS, TABLE)  # in the order in which a path is offered to them; tables take any file
+KINDS = (IMAGES, TEXTS, SERIES, TABLE)  # in the order in which a path is offered to them; tables take any file
 
 
 def names() -> tuple[str, ...]:
