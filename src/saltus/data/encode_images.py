@@ -5,6 +5,7 @@ the model file. Above `images` and `decode`.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -191,18 +192,20 @@ class ImageEncoder:
             DataError: files cannot be read, and skip_corrupt is off.
         """
         bad = [pair for part in parts for pair in part.unreadable]
-        self.need_readable(bad, sum(map(len, parts)) + len(bad))
+        notes = self.left_out(bad, sum(map(len, parts)) + len(bad))
         treated = sum((part.treated for part in parts), Counter())
-        changes = [*self.report.changes, *told(treated)]
+        changes = [*self.report.changes, *told(treated), *notes]
         skipped = tuple(f"{name}: {why}" for name, why in bad)
-        if bad:
-            changes.append(f"{counted(len(bad), 'file')} that cannot be read left out: {_listed(bad)}")
         found = Counter(self.classes[code] for part in parts if part.target is not None for code in part.target.tolist())
         classes = {label: found[label] for label in self.classes}
         self.report = ImageReport(self.report.form, classes, tuple(changes), skipped)
 
-    def need_readable(self, bad: list[tuple[str, str]] | tuple[tuple[str, str], ...], count: int) -> None:
-        """Refuse files that cannot be read, by name, unless they are to be left out.
+    def left_out(self, bad: Sequence[tuple[str, str]], count: int) -> list[str]:
+        """What to say of files that cannot be read; they are refused, by name, unless they are to be left out.
+
+        Args:
+            bad: (file, why).
+            count: how many files there were.
 
         Raises:
             DataError: with the files and why.
@@ -212,6 +215,7 @@ class ImageEncoder:
                 f"{len(bad):,} of {counted(count, 'image file')} cannot be read: {_listed(bad)}",
                 fix="repair or remove them, or leave them out with --skip-corrupt (skip_corrupt=True)",
             )
+        return [f"{counted(len(bad), 'file')} that cannot be read left out: {_listed(bad)}"] if bad else []
 
     # -- transforming --------------------------------------------------------------------------------------------------
 
@@ -251,10 +255,7 @@ class ImageEncoder:
                 rows, notes = images.rows(part), [f"{images.name}: its {part} part, {len(images.rows(part)):,} of {len(images):,} images"]
                 break
         made = self.encode(images, rows, target=bool(target))
-        self.need_readable(made.unreadable, len(rows))
-        if made.unreadable:
-            notes.append(f"{counted(len(made.unreadable), 'file')} that cannot be read left out: {_listed(made.unreadable)}")
-        return replace(made, notes=(*made.notes, *notes))
+        return replace(made, notes=(*made.notes, *notes, *self.left_out(made.unreadable, len(rows))))
 
     def _decoded(self, images: ImageSet, rows: Array) -> Decoded:
         form = self._need_form()
@@ -331,7 +332,7 @@ def _channels(channels: int) -> str:
     return {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
 
 
-def _listed(bad: Any) -> str:
+def _listed(bad: Sequence[tuple[str, str]]) -> str:
     """Files and why they cannot be read, a line each."""
     lines = [f"\n    {name}: {why}" for name, why in bad[:_SHOWN]]
     return "".join(lines) + (f"\n    and {len(bad) - _SHOWN:,} more" if len(bad) > _SHOWN else "")

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from saltus.train.model import Model
 from saltus.train.plan import training_plan
 
 pl: Any = LazyModule("polars")
+_AT_ONCE = 4096  # images that are decoded and predicted at a time
 Array = np.ndarray[Any, Any]
 
 
@@ -70,8 +71,16 @@ class ImageModel(Fitted):
         return "class"
 
     def predictions(self, source: Any) -> Predictions:
-        made = self.encoder.transform(source, target=False)
-        return Predictions(self.as_frame(self.outputs(made)), pl.DataFrame({"file": list(made.names)}), made.notes)
+        images = read_images(source, labelled=False)
+        parts, outputs = [], []
+        for begin in range(0, len(images), _AT_ONCE):
+            rows = np.arange(begin, min(begin + _AT_ONCE, len(images)))
+            part = self.encoder.encode(images, rows, target=False)
+            outputs.append(self.outputs(part))
+            parts.append(replace(part, pixels=part.pixels[:0]))  # only what is said of them is needed from here on
+        notes = self.encoder.left_out([pair for part in parts for pair in part.unreadable], len(images))
+        names = [name for part in parts for name in part.names]
+        return Predictions(self.as_frame(np.concatenate(outputs)), pl.DataFrame({"file": names}), (*images.notes, *notes))
 
 
 def fit_images(source: Any, options: ImageOptions | None = None, **changes: Any) -> ImageModel:
