@@ -109,11 +109,12 @@ def training_on_batches(work: Training) -> Prepared:
     """`train_on_batch`, which also returns the loss as a number each time."""
     xs, ys = work.data()
     net, done, last = model(work.weights(), work.adam, xs[0]), 0, 0.0
+    batches = list(zip(xs, ys, strict=True))
 
     def run(n: int) -> None:
         nonlocal last, done
         for i in range(done, done + n):
-            last = net.train_on_batch(xs[i % len(xs)], ys[i % len(ys)])["loss"]
+            last = net.train_on_batch(*batches[i % len(batches)])["loss"]
         done += n
 
     return Prepared(run, lambda: last)

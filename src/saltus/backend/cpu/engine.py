@@ -7,7 +7,7 @@ import ctypes
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter
 from typing import Any
@@ -243,19 +243,30 @@ class NativeProgram:
         """Whether each of the first `count` results takes over the memory of the input of its number."""
         return all(self.plan.aliases.get(k) == k for k in range(count))
 
-    def attempt(self, arrays: list[Array], outputs: list[Array]) -> bool:
-        """Run once the short way, new results going into the given arrays; False, with nothing done, where that cannot be.
+    def short_way(self, outputs: list[Array]) -> Callable[[list[Array]], bool] | None:
+        """Calls with the least delay, or None if the program is not made for them.
 
         Args:
-            arrays: one an input, as for a call.
-            outputs: one a result; those of results that take over an input's memory are not looked at.
+            outputs: where results go, each time; those of results that take over an input's memory are not looked at.
+
+        Returns:
+            A function that runs once on a list of arrays; it gives False, with nothing done, where they are not what the
+            program was compiled for, or somebody else is running it.
         """
-        if self._call_natively is None or not self.alone or not self._lock.acquire(False):
-            return False
-        try:
-            return not self._call_natively(self._binding.address, arrays, outputs)
-        finally:
-            self._lock.release()
+        if self._call_natively is None:
+            return None
+        call, table = self._call_natively, self._binding.address
+        acquire, release = self._lock.acquire, self._lock.release
+
+        def run(arrays: list[Array]) -> bool:
+            if not acquire(False):
+                return False
+            try:
+                return not call(table, arrays, outputs)
+            finally:
+                release()
+
+        return run
 
     def _run(self, arrays: list[Array], outputs: list[Array]) -> None:
         """The way through Python: for arrays that the short way refuses, host calls, and whatever takes long."""
