@@ -4,6 +4,20 @@ plain trees. Knows no training.
 
 from saltus.nn import activations, constraints, initializers, losses, metrics, regularizers
 from saltus.nn.activating import ELU, LeakyReLU, PReLU, ReLU, Softmax, Step
+from saltus.nn.adaptive_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+)
 from saltus.nn.attention import AdditiveAttention, Attention, GroupQueryAttention, MultiHeadAttention
 from saltus.nn.bag import EmbeddingBag
 from saltus.nn.border import Cropping1D, Cropping2D, Cropping3D, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
@@ -35,10 +49,22 @@ from saltus.nn.module import Applied, Description, Variables, apply, describe, i
 from saltus.nn.noise import Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from saltus.nn.normalization import BatchNormalization, LayerNormalization
 from saltus.nn.perceptron import Perceptron
+from saltus.nn.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+    MaxUnpooling1D,
+    MaxUnpooling2D,
+    MaxUnpooling3D,
+)
 from saltus.nn.positions import PositionEmbedding, RotaryEmbedding, SinePositionEncoding, TokenAndPositionEmbedding
 from saltus.nn.recurrent import GRU, LSTM, RNN, SimpleRNN
 from saltus.nn.recurrent_cells import Cell, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from saltus.nn.recurrent_wrappers import Bidirectional, Masking, TimeDistributed
+from saltus.nn.resizing import Resizing, UpSampling1D, UpSampling2D, UpSampling3D
 from saltus.nn.rms_normalization import RMSNormalization
 from saltus.nn.scope import Scope
 from saltus.nn.sequences import Packed, length_batches, pack_sequences, reset_carried
@@ -52,11 +78,20 @@ __all__ = [
     "RNN",
     "Activation",
     "ActivityRegularization",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
     "Add",
     "AdditiveAttention",
     "Applied",
     "Attention",
     "Average",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AveragePooling3D",
     "BatchNormalization",
     "Bidirectional",
     "Cell",
@@ -84,6 +119,12 @@ __all__ = [
     "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
     "GroupNormalization",
     "GroupQueryAttention",
     "Identity",
@@ -95,6 +136,12 @@ __all__ = [
     "LayerNormalization",
     "LeakyReLU",
     "Masking",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "MaxPooling3D",
+    "MaxUnpooling1D",
+    "MaxUnpooling2D",
+    "MaxUnpooling3D",
     "Maximum",
     "Minimum",
     "MultiHeadAttention",
@@ -112,6 +159,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Residual",
+    "Resizing",
     "RotaryEmbedding",
     "Scope",
     "SeparableConv1D",
@@ -136,6 +184,9 @@ __all__ = [
     "TransformerDecoder",
     "TransformerEncoder",
     "UnitNormalization",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
     "Variables",
     "ZeroPadding1D",
     "ZeroPadding2D",
