@@ -79,3 +79,25 @@ def test_threads_of_python_may_call_one_program():
 
     with ThreadPoolExecutor(4) as threads:
         assert all(threads.map(call, range(8)))
+
+
+def test_memory_that_others_see_is_refused_where_only_the_own_may_be_overwritten():
+    x, y = placeholder((8,), dt.float32), placeholder((8,), dt.float32)
+    program = compile_graph([x, y], [x + y], donate=(0,), backend="native")
+    run = program.exclusive_way(1)
+
+    class Holder:
+        array = np.arange(8, dtype=np.float32)
+
+    added = np.ones(8, np.float32)
+    (total,) = run([Holder.array, added])
+    assert total is Holder.array and total.sum() == 36
+    del total
+    other = Holder.array  # a second name
+    assert run([Holder.array, added]) is None and other.sum() == 36
+    del other
+    view = Holder.array[:4]  # a view keeps a reference
+    assert run([Holder.array, added]) is None
+    del view
+    Holder.array = np.frombuffer(bytes(32), np.float32)  # memory lent for reading
+    assert run([Holder.array, added]) is None

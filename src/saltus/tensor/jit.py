@@ -23,7 +23,7 @@ from saltus.base.trace import format_site
 from saltus.ir.node import Node, placeholder, substitute, topological
 from saltus.ops.call import inline
 from saltus.tensor.operands import strong
-from saltus.tensor.replay import Slot, form_of, give_away, reader, writer
+from saltus.tensor.replay import Slot, forgetter, form_of, give_away, reader, writer
 from saltus.tensor.storage import Array, compute, storage
 from saltus.tensor.tensor import Tensor, of_array, realise, to_array
 from saltus.tensor.tracing import capture, captures, name_of
@@ -98,6 +98,8 @@ class Program:
     run: Executable = field(init=False)
     read: Any = None
     write: Any = None
+    short: Any = None  # for donated Tensors: run, where nobody else sees their memory
+    forget: Any = None
 
     def __str__(self) -> str:
         """The graph, a line an operation."""
@@ -153,6 +155,9 @@ class Jit:
         if program.captured:
             arrays += program.captured
         if program.donated:
+            if program.short is not None and (made := program.short(arrays)) is not None:
+                program.forget(leaves)
+                return program.write(made)
             give_away(leaves, arrays, program.donated)
             del leaves, found
         return program.write(program.run(arrays))
@@ -172,6 +177,8 @@ class Jit:
             program.run = compile_graph(program.inputs, program.outputs, donate=donated, name=self._name)
             program.read = reader(args, kwargs, _CARRIERS, self._static_places, self._static_names)
             program.write = writer(program.template)
+            if donated and hasattr(program.run, "exclusive_way") and all(type(leaves[k]) is Tensor for k in donated):
+                program.short, program.forget = program.run.exclusive_way(1), forgetter(donated, len(leaves))
             self._programs[key] = program
         self._last = program
         return program, (leaves, [_carrier(leaf) for leaf in leaves])

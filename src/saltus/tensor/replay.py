@@ -52,6 +52,15 @@ def give_away(leaves: Sequence[Any], arrays: list[Any], donated: Sequence[int]) 
             leaf._array = leaf._node = leaf._form = None
 
 
+def forgetter(donated: Sequence[int], count: int) -> Callable[[Sequence[Any]], None]:
+    """A function of `count` leaves that leaves the donated Tensors among them without a value."""
+    w = _Writer()
+    names = [f"v{k}" for k in range(count)]
+    w.lines.append(f"[{', '.join(names)}] = leaves")
+    w.lines += [f"{names[k]}._array = {names[k]}._node = {names[k]}._form = None" for k in donated]
+    return w.compile("leaves")
+
+
 class Slot:
     """Where a result stands among the outputs of a program."""
 

@@ -13,7 +13,7 @@ import ctypes
 import functools
 import sys
 import sysconfig
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,11 @@ Array = np.ndarray[Any, Any]
 
 # words of a table: state of the program, numbers of inputs and outputs, forms of the inputs, addresses, number of places, places
 STATE, INPUTS, OUTPUTS, FORMS, ADDRESSES, COUNT, PLACES, KIND = range(8)
-_FORM = 4  # words of a form: element type, number of axes, extents, -
+_FORM = 4  # words of a form: element type, number of axes, extents, references there may be to it
 _PLACE = 4  # words of a place: argument word, number of the array, byte offset, -
 _WHOLE = 0x101  # flags of an array in C order whose elements are aligned
+_WRITEABLE = 0x400
+_ANY = 1 << 62  # references to an array that is only read, or that the caller vouches for
 
 
 def _text() -> str:
@@ -99,12 +101,27 @@ look:
   %flags.p = {load} %a, i64 {head + 48}
   %flags = load i32, ptr %flags.p
   %whole = and i32 %flags, {_WHOLE}
+  %limit.p = getelementptr i64, ptr %f, i64 3
+  %limit = load i64, ptr %limit.p
+  %references = load i64, ptr %a
+  %base.of.p = {load} %a, i64 {head + 32}
+  %base.of = load i64, ptr %base.of.p
+  %lent = icmp ne i64 %base.of, 0
+  %may = and i32 %flags, {_WRITEABLE}
+  %fixed = icmp eq i32 %may, 0
+  %only = icmp ne i64 %limit, {_ANY}
+  %lent.fixed = and i1 %lent, %fixed
+  %others = and i1 %lent.fixed, %only
+  %many = icmp sgt i64 %references, %limit
+  %shared = or i1 %others, %many
+  %e0 = xor i1 %shared, true
   %e1 = icmp eq i64 %fd, %descr
   %e2 = icmp eq i64 %fn, %axes
   %e3 = icmp eq i32 %whole, {_WHOLE}
   %e12 = and i1 %e1, %e2
   %e123 = and i1 %e12, %e3
-  br i1 %e123, label %shape, label %refuse
+  %e0123 = and i1 %e0, %e123
+  br i1 %e0123, label %shape, label %refuse
 shape:
   %axis = phi i64 [ 0, %look ], [ %axis1, %axis.good ]
   %axis1 = add i64 %axis, 1
@@ -185,10 +202,16 @@ class Binding:
         forms: shape and element type of each input.
         outputs: how many results there are.
         places: (address of an argument word, number of the array among inputs and results, byte offset) of each pointer.
+        limits: how many references there may be to some inputs, by number: what else is refused, as is memory lent for reading.
     """
 
     def __init__(
-        self, state: int, forms: Sequence[tuple[tuple[int, ...], np.dtype[Any]]], outputs: int, places: Sequence[tuple[int, int, int]]
+        self,
+        state: int,
+        forms: Sequence[tuple[tuple[int, ...], np.dtype[Any]]],
+        outputs: int,
+        places: Sequence[tuple[int, int, int]],
+        limits: Mapping[int, int] | None = None,
     ) -> None:
         self._kept: list[Any] = []  # what the table refers to
 
@@ -200,7 +223,9 @@ class Binding:
         self._kept += [dtype for _, dtype in forms]
         table = [0] * 8
         table[STATE], table[INPUTS], table[OUTPUTS], table[COUNT] = state, len(forms), outputs, len(places)
-        table[FORMS] = kept([[id(dtype), len(shape), kept([shape]), 0] for shape, dtype in forms])
+        table[FORMS] = kept(
+            [[id(dtype), len(shape), kept([shape]), (limits or {}).get(k, _ANY)] for k, (shape, dtype) in enumerate(forms)]
+        )
         table[ADDRESSES] = kept([[0] * (len(forms) + outputs + 1)])
         table[PLACES] = kept([[*place, 0] for place in places])
         table[KIND] = id(np.ndarray)
@@ -237,6 +262,14 @@ def _as_believed(bind: Callable[[int, list[Array], list[Array]], int]) -> bool:
         if bind(binding.address, [first, second], [result]) != 0:
             return False
         if words.tolist() != [first.ctypes.data, second.ctypes.data + 8, result.ctypes.data]:
+            return False
+        held = [first]
+        for more, refused in ((0, 0), (-1, 1)):
+            limited = Binding(0, forms, 1, [], {0: sys.getrefcount(first) - 1 + 1 + more})  # without that of the question, with a list's
+            if bind(limited.address, [*held, second], [result]) != refused:
+                return False
+        lent = np.frombuffer(bytes(24), np.float32).reshape(2, 3)
+        if bind(Binding(0, forms, 1, [], {0: 100}).address, [lent, second], [result]) != 1:
             return False
         others: list[Any] = [
             first.T, first.astype(np.float64), first.astype(">f4"), np.zeros((3, 2), np.float32), np.zeros(6, np.float32),

@@ -268,6 +268,36 @@ class NativeProgram:
 
         return run
 
+    def exclusive_way(self, references: int) -> Callable[[list[Array]], list[Array] | None] | None:
+        """As `short_way`, for inputs that may be overwritten only where nobody else sees them.
+
+        Args:
+            references: to each overwritten array, beside those of the lists of inputs and results.
+
+        Returns:
+            A function from a list of arrays to results; None, with nothing done, where the long way must decide.
+        """
+        if self._call_natively is None:
+            return None
+        forms = [(n.shape, n.dtype.numpy) for n in self.plan.inputs]
+        limits = dict.fromkeys(self.plan.aliases.values(), references + 2)
+        table = binding.Binding(self._state_address, forms, len(self.plan.outputs), self._places, limits)
+        call, pick, new, result = self._call_natively, self._pick, self._new, self._result
+        acquire, release = self._lock.acquire, self._lock.release
+
+        def run(arrays: list[Array]) -> list[Array] | None:
+            outputs = [*pick(arrays)]
+            for k, shape, dtype in new:
+                outputs[k] = result(k, shape, dtype)
+            if not acquire(False):
+                return None
+            try:
+                return None if call(table.address, arrays, outputs) else outputs
+            finally:
+                release()
+
+        return run
+
     def _run(self, arrays: list[Array], outputs: list[Array]) -> None:
         """The way through Python: for arrays that the short way refuses, host calls, and whatever takes long."""
         self._bind(arrays, outputs)
