@@ -91,7 +91,7 @@ def is_native(node: Node) -> bool:
     if node.dtype.kind == "c" or any(s.dtype.kind == "c" for s in node.src):
         return False
     if node.op.kind is Kind.CONTRACT:
-        known = node.op.name == "matmul" or (node.op.name in ("conv", "conv_weight") and node.attr("groups") == 1)
+        known = node.op.name == "matmul" or (node.op.name in ("conv", "conv_weight") and (node.attr("groups") == 1 or Patches.apart(node)))
         return known and node.dtype.name in ("float32", "float64")
     return node.op.kind is not Kind.ELEMENTWISE or node.op.cpu is not None
 
@@ -162,7 +162,9 @@ class Fuser:
                 self.stored.add(node)
             elif kind is Kind.CONTRACT:
                 self._need_channels(node.src[0])
-                if node.op.name == "conv" and Patches.tiled(node):
+                if Patches.apart(node):
+                    self._need_dense(node.src[1])
+                elif node.op.name == "conv" and Patches.tiled(node):
                     self._need_view(node.src[1])  # the transform of the kernel reads it as it lies
                 else:
                     self._need_dense(node.src[1])

@@ -85,6 +85,13 @@ class Patches:
         return suits and channels * filters <= 256 * 256 and tiles * 16 >= channels * filters and tiles >= 48
 
     @staticmethod
+    def apart(node: Node) -> bool:
+        """Whether it is the gradient of a kernel that sees one channel at a time, of an array that has its padding."""
+        groups = node.attr("groups")
+        padded = any((*node.attr("low"), *node.attr("high")))
+        return node.op.name == "conv_weight" and 1 < groups == node.src[0].shape[-1] == node.src[1].shape[-1] and not padded
+
+    @staticmethod
     def suits(view: View) -> bool:
         """Whether patches can be copied from a view: channels next to each other."""
         return view.shape[-1] == 1 or view.strides[-1] == 1

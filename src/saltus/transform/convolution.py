@@ -213,10 +213,8 @@ def _conv_weight(
     rank = len(stride)
     attrs: dict[str, Any] = {"kernel": kernel, "stride": stride, "dilation": dilation, "low": low, "high": high}
     if _one_channel(x.shape[-1], g.shape[-1], groups):
-        patches = _windows(x, kernel, stride, dilation, low, high)  # (N, *O, *K, C)
-        weights = broadcast(move.reshape(g, (*g.shape[:-1], *(1,) * rank, groups)), patches.shape)
-        made = OPS["sum"](OPS["multiply"](patches, weights), axes=tuple(range(rank + 1)))
-        return move.reshape(made, (*kernel, 1, groups))
+        padded = move.pad(x, (0, *low, 0), (0, *high, 0))
+        return conv_weight(padded, g, kernel=kernel, stride=stride, dilation=dilation, low=(0,) * rank, high=(0,) * rank, groups=groups)
     if groups > 1:
         depth, filters = x.shape[-1] // groups, g.shape[-1] // groups
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from saltus.backend.cpu import gemm, gemm_plan, gemm_small, vecmath, winograd
+from saltus.backend.cpu import depthwise, gemm, gemm_plan, gemm_small, vecmath, winograd
 from saltus.backend.cpu.emit import Emitter, Value
 from saltus.backend.cpu.lower import PARAMETERS, Environment, ItemEmitter, compute_type, lower
 from saltus.base import dtypes as dt
@@ -311,6 +311,11 @@ def _contraction(fuser: Fuser, group: Group, label: str, vector_bits: int) -> li
                                        label, group.why)  # fmt: skip
         return [[small]]
     epilogue = Epilogue(builder.accesses, builder.items, writes, gemm_plan.FIRST_FREE_SLOT, node.shape[:-1])
+    if product.patches is not None and Patches.apart(node):
+        x, g = [(v.base, v.offset * node.dtype.itemsize) for v in product.views]
+        gradient = depthwise.DepthwiseKernel(product.patches, x, g, label, group.why)
+        gradient.partials = placeholder((gradient.partial_bytes,), dt.uint8)
+        return [[gradient], [depthwise.DepthwiseCombineKernel(gradient, epilogue, label)]]
     if product.patches is not None and Patches.tiled(node):
         return _tiled(node, product, epilogue, label, group.why, vector_bits)
     sizes = (product.count, product.m, product.n, product.k)
@@ -544,7 +549,7 @@ def emit(kernel: Kernel, symbol: str, vector_bits: int) -> str:
             assert kernel.plan.combine is not None and kernel.epilogue is not None
             return gemm.emit_combine(kernel.plan.combine, symbol, vector_bits, kernel.epilogue, math_functions=_math())
         return gemm.emit_compute(kernel.plan.compute, symbol, vector_bits, kernel.epilogue, math_functions=_math())
-    if isinstance(kernel, winograd.WinogradKernel):
+    if isinstance(kernel, (winograd.WinogradKernel, depthwise.DepthwiseKernel, depthwise.DepthwiseCombineKernel)):
         return kernel.emit(symbol, vector_bits, _math())
     if isinstance(kernel, gemm_small.SmallKernel):
         return kernel.emit(symbol, vector_bits, _math())

@@ -123,23 +123,22 @@ class WeightKernel(WinogradKernel):
         last = b.minimum(b.add(first, b.index(_CHUNK_CHANNELS)), w["channels"])
         place = b.mul(w["channels"], w["filters"])
         apart = b.mul(b.iota(lanes), b.splat(w["filter"], lanes))
-        with b.loop(first, last) as channel:
-            with b.loop(0, w["filters"], lanes) as column:
-                source = b.add(b.mul(channel.index, w["channel"]), b.mul(column.index, w["filter"]))
-                rows = []
-                for i in range(3):
-                    row = []
-                    for j in range(3):
-                        shift = b.add(source, b.add(b.mul(w["row"], b.index(i)), b.mul(w["column"], b.index(j))))
-                        pointer = b.offset(w["w"], shift, dtype)
-                        dense = self.view.strides[-1] == 1
-                        row.append(b.load(pointer, dtype, lanes) if dense else b.gather(pointer, apart, dtype))
-                    rows.append(row)
-                target = b.offset(w["u"], b.add(b.mul(channel.index, w["filters"]), column.index), dtype)
-                for values in _square(b, _kernel, rows):
-                    for value in values:
-                        b.store(value, target, dtype)
-                        target = b.offset(target, place, dtype)
+        with b.loop(first, last) as channel, b.loop(0, w["filters"], lanes) as column:
+            source = b.add(b.mul(channel.index, w["channel"]), b.mul(column.index, w["filter"]))
+            rows = []
+            for i in range(3):
+                row = []
+                for j in range(3):
+                    shift = b.add(source, b.add(b.mul(w["row"], b.index(i)), b.mul(w["column"], b.index(j))))
+                    pointer = b.offset(w["w"], shift, dtype)
+                    dense = self.view.strides[-1] == 1
+                    row.append(b.load(pointer, dtype, lanes) if dense else b.gather(pointer, apart, dtype))
+                rows.append(row)
+            target = b.offset(w["u"], b.add(b.mul(channel.index, w["filters"]), column.index), dtype)
+            for values in _square(b, _kernel, rows):
+                for value in values:
+                    b.store(value, target, dtype)
+                    target = b.offset(target, place, dtype)
         return b.text()
 
 
@@ -390,7 +389,8 @@ class GradientKernel(_Tiles):
             masks = [[b.splat(e, lanes) for e in line_] for line_ in exist]
             sources = [[b.offset(w["u"], b.mul(r, w["filters"]), dtype) for r in line_] for line_ in rows]
             with b.loop(0, w["filters"], lanes) as column:
-                square = [[b.load(b.offset(sources[i][j], column.index, dtype), dtype, lanes, masks[i][j]) for j in range(2)] for i in range(2)]
+                at = [[b.offset(source, column.index, dtype) for source in line_] for line_ in sources]
+                square = [[b.load(at[i][j], dtype, lanes, masks[i][j]) for j in range(2)] for i in range(2)]
                 target = b.offset(line, column.index, dtype)
                 for values in _square(b, _spread, square):
                     for value in values:
@@ -424,21 +424,20 @@ class GradientCombineKernel(WinogradKernel):
         last = b.minimum(b.add(first, b.index(_CHUNK_CHANNELS)), w["channels"])
         matrix = b.mul(w["channels"], w["filters"])
         part = b.mul(matrix, b.index(_PLACES))
-        with b.loop(first, last) as channel:
-            with b.loop(0, w["filters"], lanes) as column:
-                at = b.offset(w["partials"], b.add(b.mul(channel.index, w["filters"]), column.index), dtype)
+        with b.loop(first, last) as channel, b.loop(0, w["filters"], lanes) as column:
+            at = b.offset(w["partials"], b.add(b.mul(channel.index, w["filters"]), column.index), dtype)
 
-                def values(base: Value) -> list[Value]:
-                    return [b.load(b.offset(base, b.mul(matrix, b.index(p)), dtype), dtype, lanes) for p in range(_PLACES)]
+            def values(base: Value) -> list[Value]:
+                return [b.load(b.offset(base, b.mul(matrix, b.index(p)), dtype), dtype, lanes) for p in range(_PLACES)]
 
-                with b.loop(1, w["parts"], 1, values(at)) as turn:
-                    other = values(b.offset(at, b.mul(turn.index, part), dtype))
-                    turn.next([b.add(x, y) for x, y in zip(turn.carried, other, strict=True)])
-                square = [turn.results[4 * i : 4 * i + 4] for i in range(4)]
-                for i, made in enumerate(_square(b, _kernel_back, square)):
-                    for j, value in enumerate(made):
-                        row = b.add(b.mul(w["channels"], b.index(3 * i + j)), channel.index)
-                        self.epilogue(b, value, b.index(0), row, column.index, None)
+            with b.loop(1, w["parts"], 1, values(at)) as turn:
+                other = values(b.offset(at, b.mul(turn.index, part), dtype))
+                turn.next([b.add(x, y) for x, y in zip(turn.carried, other, strict=True)])
+            square = [turn.results[4 * i : 4 * i + 4] for i in range(4)]
+            for i, made in enumerate(_square(b, _kernel_back, square)):
+                for j, value in enumerate(made):
+                    row = b.add(b.mul(w["channels"], b.index(3 * i + j)), channel.index)
+                    self.epilogue(b, value, b.index(0), row, column.index, None)
         return b.text()
 
 
