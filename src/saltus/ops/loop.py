@@ -270,7 +270,6 @@ def captured(own: Sequence[Node], outputs: Sequence[Node]) -> dict[Node, Node]:
 
 
 def _cheap(node: Node) -> bool:
-    """Constants and ramps are made again inside rather than passed in."""
-    return node.op.name in ("const", "iota") or (
-        node.op.name in ("broadcast_to", "reshape") and _cheap(node.src[0])
-    )
+    """Constants, ramps and simple arithmetic on them are made again inside rather than passed in."""
+    made_again = node.op.name in ("broadcast_to", "reshape") or (node.op.kind is Kind.ELEMENTWISE and node.op.flops <= 1)
+    return node.op.name in ("const", "iota") or (made_again and all(_cheap(s) for s in node.src))
