@@ -296,12 +296,14 @@ def _direct(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, position: Any,
 
 # --- in blocks of keys ----------------------------------------------------------------------------------------------
 def _long(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, position: Any, key: Any, rule: _Rule) -> Tensor:
-    """In blocks; causal queries in spans, so that keys behind all queries of a span cost nothing."""
-    count = min(SPANS, rule.queries // SHORTEST_SPAN) if rule.causal and isinstance(position, int) else 1
-    bounds = [rule.queries * i // max(count, 1) for i in range(max(count, 1) + 1)]
+    """In blocks of keys for spans of queries: a block's scores stay in cache, and keys behind all queries of a causal span cost nothing."""
+    ahead = rule.causal and isinstance(position, int)
+    large = math.prod(q.shape[:-2]) * rule.queries * rule.block > BLOCK_SCORES
+    count = max(1, min(SPANS, rule.queries // SHORTEST_SPAN)) if ahead or large else 1
+    bounds = [rule.queries * i // count for i in range(count + 1)]
     made = []
     for first, last in itertools.pairwise(bounds):
-        reach = min(rule.keys, max(1, last + position)) if count > 1 else rule.keys
+        reach = min(rule.keys, max(1, last + position)) if ahead else rule.keys
         some = mask
         if mask is not None:
             some = mask if mask.shape[-2] == 1 else mask[..., first:last, :]
@@ -375,16 +377,19 @@ def _blocked(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, position: Any
         (cotangent, g_logsum), (mixed, logsum) = g, made
         offset = sum_of(cotangent * mixed, axis=-1, keepdims=True) - g_logsum
 
-        def step(g_q: Tensor, piece: dict[str, Tensor]) -> tuple[Tensor, Any]:
+        def step(carry: Any, piece: dict[str, Tensor]) -> tuple[Any, Any]:
+            g_q, logsum, offset = carry
             scores, kept = part(q, piece, mask, moving, drawn)
             shares = exp(scores - logsum)
             g_shares = _thin(_times(cotangent, matrix_transpose(piece["v"])), kept, rule)
             g_scores = shares * (g_shares - offset) * rule.scale
             g_k = _gathered(g_scores, q, piece["k"])
             g_v = _gathered(_thin(shares, kept, rule), cotangent, piece["v"])
-            return g_q + _times(g_scores, piece["k"]), (g_k, g_v)
+            return (g_q + _times(g_scores, piece["k"]), logsum, offset), (g_k, g_v)
 
-        g_q, (g_k, g_v) = scan(step, zeros(q.shape, dtype=q.dtype), blocks(k, v, mask))
+        # what belongs to a row is a carry that stays, so that it is not repeated along the block before the loop
+        start = (zeros(q.shape, dtype=q.dtype), logsum, offset)
+        (g_q, _, _), (g_k, g_v) = scan(step, start, blocks(k, v, mask))
         return g_q, _joined(g_k, -2, keys), _joined(g_v, -2, keys), None, None, None
 
     return custom_vjp(forward, backward)(q, k, v, mask, moving, drawn)[0]  # type: ignore[no-any-return]
