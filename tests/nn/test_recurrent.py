@@ -432,6 +432,7 @@ def test_penalties_are_added_to_the_loss_once():
         nn.RNN([nn.GRUCell(2), nn.LSTMCell(3)], return_state=True),
         nn.TimeDistributed(nn.Dense(2)),
         nn.Masking(-1.0),
+        nn.ConvLSTM2D(4, (3, 2), padding="same", recurrent_dropout=0.1, return_state=True),
     ],
     ids=lambda layer: type(layer).__name__,
 )
@@ -464,6 +465,8 @@ def test_a_layer_survives_its_configuration(layer):
         (lambda: made(nn.TimeDistributed(nn.Dense(3)), np.ones((2, 3), "float32")), ShapeError, "three axes"),
         (lambda: made(nn.Masking(), np.ones((2, 3), "float32")), ShapeError, r"\(N, T, inputs\)"),
         (lambda: made(nn.Embedding(3, 2, mask_zero=True), np.ones(2, "int64")), ShapeError, r"\(N, T\)"),
+        (lambda: made(nn.ConvLSTM2D(3, 3), X), ShapeError, r"\(N, T, height, width, channels\), got \(3, 6, 2\)"),
+        (lambda: made(nn.ConvLSTM1D(3, 9), np.ones((1, 2, 4, 1), "float32")), ShapeError, "the kernel is larger than its input"),
         (lambda: made(nn.LSTMCell(3), X), ShapeError, "a cell takes one step"),
         (lambda: made(nn.RNN(Twice(3).replace()), X, np.zeros((N, 3), "float32")), ShapeError, "first states"),
     ],

@@ -63,6 +63,7 @@ from saltus.nn.pooling import (
 from saltus.nn.positions import PositionEmbedding, RotaryEmbedding, SinePositionEncoding, TokenAndPositionEmbedding
 from saltus.nn.recurrent import GRU, LSTM, RNN, SimpleRNN
 from saltus.nn.recurrent_cells import Cell, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
+from saltus.nn.recurrent_convolution import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from saltus.nn.recurrent_wrappers import Bidirectional, Masking, TimeDistributed
 from saltus.nn.resizing import Resizing, UpSampling1D, UpSampling2D, UpSampling3D
 from saltus.nn.rms_normalization import RMSNormalization
@@ -102,6 +103,9 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",

@@ -77,10 +77,18 @@ class Recurrent(Layer):
         """The shape of an output without the batch; None where the output is the first state."""
         return None
 
+    def check(self, x: Tensor) -> None:
+        """Refuse inputs that a kind of layer cannot take."""
+
     @property
-    def rank(self) -> int:
-        """Axes of the input; more are fine where it is negative."""
+    def axes(self) -> int:
+        """How many axes an input has; at least so many where it is negative."""
         return 3
+
+    @property
+    def layout(self) -> str:
+        """The shape of an input, in words."""
+        return "(N, T, inputs)"
 
     @property
     def results(self) -> int:
@@ -89,16 +97,17 @@ class Recurrent(Layer):
     def call(self, scope: Scope, x: Any, *more: Any) -> Any:
         mask = scope.mask_of(x)
         x = scope.cast(x)
-        if x.ndim != abs(self.rank) and not (self.rank < 0 and x.ndim > -self.rank):
+        if x.ndim != self.axes if self.axes > 0 else x.ndim < -self.axes:
             raise ShapeError(
-                f"the input must have the shape (N, T{', ...' if self.rank < 0 else ''}, inputs), {abs(self.rank)} axes, got {x.shape}",
-                site=here(), fix="T steps of some numbers each: for one number a step, x[..., None]",
+                f"the input must have the shape {self.layout}, got {x.shape}", site=here(),
+                fix="T steps of some numbers each: for one number a step, x[..., None]",
             )  # fmt: skip
         if x.shape[1] == 0:
             raise ShapeError(
                 f"the sequences have no steps: the input has the shape {x.shape}", site=here(),
                 fix="leave empty sequences out; a sequence needs at least one step",
             )  # fmt: skip
+        self.check(x)
         told, given = _sorted_out(more)
         mask, starts = self._steps(x, mask, told)
         first = self._first_states(scope, x, given)
@@ -241,10 +250,6 @@ class _Gated(Recurrent):
 
     def shapes(self, x: Tensor) -> tuple[tuple[int, ...], ...]:
         return state_shapes(self)
-
-    @property
-    def following(self) -> str | None:
-        return None
 
     def begin(self, scope: Scope, x: Tensor) -> tuple[Tensor, Advance]:
         cell: Any = self
@@ -411,8 +416,12 @@ class RNN(Recurrent):
         return tuple(size) if isinstance(size, (list, tuple)) else (int(size),)
 
     @property
-    def rank(self) -> int:
+    def axes(self) -> int:
         return -3
+
+    @property
+    def layout(self) -> str:
+        return "(N, T, ...)"
 
     def begin(self, scope: Scope, x: Tensor) -> tuple[Tensor, Advance]:
         inside = scope.child(self.cell, "cell" if self.cell.name is None else None)

@@ -8,7 +8,7 @@ side by side, and the gates' functions, which the native engine runs as one kern
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from saltus.nn import activations, initializers
 from saltus.nn.activations.functions import canonical
 from saltus.nn.checks import number, whole
 from saltus.nn.config import register
-from saltus.nn.core import settle
+from saltus.nn.core import activation_name, settle
 from saltus.nn.layer import Layer
 from saltus.nn.noise import keep
 from saltus.nn.scope import Scope
@@ -31,6 +31,7 @@ from saltus.tensor.tensor import Tensor
 from saltus.tensor.tracing import here
 
 States = tuple[Tensor, ...]
+Bend = Callable[[Any], Tensor]
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,6 +73,14 @@ class Cell(Layer):
     @property
     def results(self) -> int:
         return 1 + len(state_shapes(self))
+
+
+def dropout_factors(scope: Scope, rate: float, shape: tuple[int, ...], seed: int | None) -> Tensor | None:
+    """What dropout multiplies by: 0 or 1 / (1 - rate); None where nothing is dropped."""
+    if not scope.training or not rate:
+        return None
+    key = scope.key() if seed is None else random.fold_in(scope.key(), seed)
+    return where(keep(key, shape, rate), 1 / (1 - rate), 0.0).astype(scope.dtype)
 
 
 def state_shapes(cell: Any) -> tuple[tuple[int, ...], ...]:
@@ -118,6 +127,10 @@ class GatedCell(Cell):
     def state_size(self) -> Any:
         return self.units
 
+    @property
+    def following(self) -> str | None:
+        return activation_name(self.activation)
+
     def bias_shape(self) -> tuple[int, ...]:
         return (self.blocks * self.units,)
 
@@ -162,10 +175,7 @@ class GatedCell(Cell):
 
     def factors(self, scope: Scope, rate: float, shape: tuple[int, ...]) -> Tensor | None:
         """What dropout multiplies by, the same in every step of a sequence; None where nothing is dropped."""
-        if not scope.training or not rate:
-            return None
-        key = scope.key() if self.seed is None else random.fold_in(scope.key(), self.seed)
-        return where(keep(key, shape, rate), 1 / (1 - rate), 0.0).astype(scope.dtype)
+        return dropout_factors(scope, rate, shape, self.seed)
 
     def call(self, scope: Scope, x: Any, *states: Any) -> tuple[Tensor, ...]:
         x = scope.cast(x)
@@ -223,6 +233,27 @@ class _Sigmoidal(GatedCell):
         self._set(recurrent_activation=canonical(self.recurrent_activation, f"{type(self).__name__}: recurrent_activation"))
 
 
+def remember(sums: Tensor, c: Tensor, gate: Bend, bend: Bend) -> tuple[States, States]:
+    """The next h and c of a long short-term memory, and its gates, from what the four gates sum up, side by side along the last axis."""
+    units = c.shape[-1]
+    enter, forget, candidate, leave = (
+        bent(sums[..., k * units : (k + 1) * units]) for k, bent in enumerate((gate, gate, bend, gate))
+    )  # fmt: skip
+    c = forget * c + enter * candidate
+    return (leave * bend(c), c), (enter, forget, candidate, leave)
+
+
+def forgetting_nothing(rest: Any, units: int) -> Any:
+    """An initializer of the bias of a long short-term memory: 1 for the forget gate, those of `rest` for the others."""
+    others = initializers.get(rest)
+
+    def values(key: Any, shape: Sequence[int], dtype: DType) -> Tensor:
+        outer = others(key, (3 * units,), dtype)
+        return concat([outer[:units], ones((units,), dtype=dtype), outer[units:]], axis=0)
+
+    return values
+
+
 @register
 class LSTMCell(_Sigmoidal):
     """One step of a long short-term memory; columns of the kernels hold input gate, forget gate, candidate and output gate.
@@ -250,28 +281,14 @@ class LSTMCell(_Sigmoidal):
         return (self.units, self.units)
 
     def first_bias(self) -> Any:
-        if not self.unit_forget_bias:
-            return self.bias_initializer
-        units, rest = self.units, initializers.get(self.bias_initializer)
-
-        def forgetting_nothing(key: Any, shape: Sequence[int], dtype: DType) -> Tensor:
-            """1 for the forget gate, the initializer's values for the others (Jozefowicz et al., 2015)."""
-            outer = rest(key, (3 * units,), dtype)
-            return concat([outer[:units], ones((units,), dtype=dtype), outer[units:]], axis=0)
-
-        return forgetting_nothing
+        return forgetting_nothing(self.bias_initializer, self.units) if self.unit_forget_bias else self.bias_initializer
 
     def advance(
         self, weights: tuple[Tensor, Tensor, Tensor | None], projected: Tensor, states: States, dropped: Tensor | None
     ) -> tuple[States, States]:
         h, c = states
         sums = projected + matmul(h if dropped is None else h * dropped, weights[1])
-        gate, bend = activations.get(self.recurrent_activation), activations.get(self.activation)
-        enter, forget, candidate, leave = (
-            gate(self.part(sums, 0)), gate(self.part(sums, 1)), bend(self.part(sums, 2)), gate(self.part(sums, 3)),
-        )  # fmt: skip
-        c = forget * c + enter * candidate
-        return (leave * bend(c), c), (enter, forget, candidate, leave)
+        return remember(sums, c, activations.get(self.recurrent_activation), activations.get(self.activation))
 
 
 @register

@@ -19,7 +19,7 @@ from saltus.base.dtypes import DType
 from saltus.base.errors import DTypeError, ShapeError
 from saltus.ir.differentiate import backward
 from saltus.ir.evaluate import evaluate
-from saltus.ir.node import Body, Node, constant_value, full, parts, placeholder, substitute, topological
+from saltus.ir.node import Body, Node, constant_value, full, make, parts, placeholder, substitute, topological
 from saltus.ir.spec import OPS, Kind, Op, Shape, define
 from saltus.ops._namespace import companion, is_numpy
 
@@ -71,20 +71,20 @@ def _eval(
     return (*state, *results)
 
 
-def _products(gradient: Node, constant: set[Node]) -> list[tuple[Node, Node]] | None:
-    """The pairs (a, b) with gradient = sum of a^T b, where it has this form and no a or b is the same in all steps."""
+def _products(gradient: Node, constant: set[Node]) -> list[Node] | None:
+    """The products a^T b (or their like for convolutions) that a gradient is the sum of, where it has this form and no a or b is the
+    same in all steps.
+    """
     if gradient.op.name == "add":
         left, right = (_products(s, constant) for s in gradient.src)
         return None if left is None or right is None else left + right
-    fits = (
+    fits = gradient.op.name == "conv_weight" or (
         gradient.op.name == "matmul"
         and len(gradient.shape) == 2
         and gradient.attr("ta")
         and not gradient.attr("tb")
     )
-    if not fits or any(s in constant for s in gradient.src):
-        return None
-    return [(gradient.src[0], gradient.src[1])]
+    return [gradient] if fits and not any(s in constant for s in gradient.src) else None
 
 
 _CHEAP = (Kind.SOURCE, Kind.ELEMENTWISE, Kind.MOVE, Kind.REDUCE)
@@ -158,7 +158,7 @@ def _vjp(
     products = {i: _products(by[i], set(body.inputs[carry + xs :])) for i in constants}
     sums = [i for i in constants if products[i] is None]
     whole = dict(reads)
-    factors = [n for pairs in products.values() for pair in pairs or () for n in pair]
+    factors = [n for found in products.values() for product in found or () for n in product.src]
     extra = [n for n in dict.fromkeys(factors) if n not in whole]
 
     g_sums = [_unknown(body.inputs[i]) for i in sums]
@@ -187,16 +187,16 @@ def _vjp(
     for i, node in zip((*states, *sums, *slices), back, strict=False):
         result[i] = node
     whole.update(zip(extra, back[len(back) - len(extra) :], strict=True))
-    for i, pairs in products.items():
-        if pairs is not None:
-            result[i] = functools.reduce(operator.add, [_over_steps(whole[a], whole[b]) for a, b in pairs])
+    for i, terms in products.items():
+        if terms is not None:
+            result[i] = functools.reduce(operator.add, [_over_steps(p, [whole[s] for s in p.src]) for p in terms])
     return result
 
 
-def _over_steps(a: Node, b: Node) -> Node:
-    """The sum over steps t of a_t^T b_t."""
-    rows, columns = (OPS["reshape"](x, shape=(x.shape[0] * x.shape[1], x.shape[2])) for x in (a, b))
-    return OPS["matmul"](rows, columns, ta=True, tb=False)
+def _over_steps(product: Node, stacked: Sequence[Node]) -> Node:
+    """The sum of a product over the steps, which is the product of longer factors: it sums over their first axis."""
+    longer = [OPS["reshape"](x, shape=(x.shape[0] * x.shape[1], *x.shape[2:])) for x in stacked]
+    return make(product.op, tuple(longer), product.kwargs)
 
 
 scan: Op = define(
