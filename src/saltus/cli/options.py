@@ -135,7 +135,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "task": str, "epochs": _count, "batch_size": _batch, "learning_rate": _number(1e-12, math.inf, "a number above 0", float),
     "schedule": str, "optimizer": str, "weight_decay": _number(0, math.inf, "a number from 0 on", float), "hidden": _widths,
     "activation": str, "dropout": _share, "validation": _share, "test": _test, "patience": _count, "balanced": _truth,
-    "size": _size, "resize": str, "channels": _number(1, 4, "1 for grey or 3 for colour", int), "skip_corrupt": _truth,
+    "filters": _count, "size": _size, "resize": str, "channels": _number(1, 4, "1 for grey or 3 for colour", int), "skip_corrupt": _truth,
     "label_smoothing": _share, "seed": _number(0, 2**63, "a whole number from 0 on", int),
     "horizon": _horizons, "window": _number(2, math.inf, "a whole number from 2 on", int), "time": str, "key": str, "frequency": str,
     "repeated": str, "known": _names,

@@ -1,8 +1,9 @@
 """Networks for images, sized by the images and their number; below `images`, above `nn`.
 
-The plan of all of them: a stem at full size, then stages that halve the image and widen, each a convolution
-with batch normalisation and, where there are enough images, a residual pair; then the mean over the image, dropout and
-one dense layer.
+The plan of all of them: a convolution at full size, then stages that halve the image and double the features, then
+two convolutions with a way past them on the smallest image; every convolution with batch normalisation. Then the mean
+over the image, dropout and one dense layer. Each stage costs about the same, and most of it is spent in
+convolutions of 32 and more channels, which the engine runs near the machine's peak.
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ from typing import Any
 
 from saltus import nn
 
+_ENOUGH = 2_000  # images that can fill a network of full width
 
-def network_for(height: int, width: int, channels: int, classes: int, images: int, dropout: float) -> nn.Sequential:
+
+def network_for(
+    height: int, width: int, channels: int, classes: int, images: int, dropout: float, filters: int | None = None
+) -> nn.Sequential:
     """A convolutional network.
 
     Args:
@@ -20,27 +25,25 @@ def network_for(height: int, width: int, channels: int, classes: int, images: in
         classes: how many there are; the network ends with as many logits.
         images: how many there are to learn from: few images get a narrow network.
         dropout: share of the last features left out in training.
+        filters: of the first convolution; None chooses.
 
     Example:
         >>> network = network_for(28, 28, 1, 10, 60_000, 0.1)
         >>> nn.describe(network, nn.Spec((1, 28, 28, 1))).output
         Spec(shape=(1, 10), dtype='float32')
     """
-    side = max(height, width)
-    wide = 32 if images >= 2_000 else 16
-    layers: list[nn.Layer] = []
+    side, now = max(height, width), filters or (32 if images >= _ENOUGH else 16)
+    most = 8 * now
     if side > 48:  # large images: the first convolution strides, so that later ones are affordable
-        layers += _convolution(wide, size=5, strides=2)
-        side = -(-side // 2)
+        layers, side = _convolution(now, size=5, strides=2), -(-side // 2)
     else:
-        layers += _convolution(wide)
-    filters = wide
-    while side > 8:
+        layers = _convolution(now)
+    while side > 16:
+        now, side = min(2 * now, most), -(-side // 2)
+        layers += [nn.MaxPooling2D(2, padding="same"), *_convolution(now)]
+    if side > 4:
         layers.append(nn.MaxPooling2D(2, padding="same"))
-        side = -(-side // 2)
-        filters = min(2 * filters, 8 * wide)
-        layers += _convolution(filters)
-    layers.append(nn.Residual([*_convolution(filters), *_convolution(filters, activation=None)]))
+    layers.append(nn.Residual([*_convolution(now), *_convolution(now, activation=None)]))
     layers += [nn.Activation("relu"), nn.GlobalAveragePooling2D(), nn.Dropout(dropout), nn.Dense(classes)]
     return nn.Sequential(layers)
 

@@ -38,6 +38,7 @@ class ImageOptions(FitOptions):
             another share is not taken.
         validation: share of the rest; a source that has a validation part of its own keeps it.
         network: a network of one's own; it gets normalised images (N, height, width, channels).
+        filters: of the first convolution, which the others follow; None chooses by the number of images.
         size: height and width the images get; None takes the median of the training images, bounded to 128.
         resize: "crop", "pad" or "stretch"; None crops unless much would be cut off.
         channels: 1 for grey, 3 for colour; None takes grey when all training images are.
@@ -48,6 +49,7 @@ class ImageOptions(FitOptions):
     learning_rate: float = 4e-3
     schedule: str = "cosine"
     weight_decay: float | None = 0.02
+    filters: int | None = None
     size: tuple[int, int] | None = None
     resize: str | None = None
     channels: int | None = None
@@ -167,7 +169,7 @@ def _need_both(learnt: EncodedImages, encoder: ImageEncoder) -> None:
 
 def _sizes(images: int, options: ImageOptions) -> tuple[int | str, int]:
     """Batch size and epochs: few images get small batches and many epochs."""
-    return chosen_plan(images, options, min(128, max(16, 2 ** round(np.log2(max(images, 1) / 50)))), updates=3000, low=8, high=60)
+    return chosen_plan(images, options, min(128, max(16, 2 ** round(np.log2(max(images, 1) / 50)))), updates=3000, low=8, high=100)
 
 
 def _model(encoder: ImageEncoder, learnt: EncodedImages, options: ImageOptions, size: int | str, epochs: int) -> Model:
@@ -179,7 +181,9 @@ def _model(encoder: ImageEncoder, learnt: EncodedImages, options: ImageOptions, 
     _, height, width, channels = learnt.pixels.shape
     mean, spread = moments(learnt.pixels)
     normalise = nn.Rescaling(tuple((1 / spread).tolist()), tuple((-mean / spread).tolist()))
-    network = options.network or network_for(height, width, channels, len(encoder.classes), len(learnt), options.dropout)
+    network = options.network or network_for(
+        height, width, channels, len(encoder.classes), len(learnt), options.dropout, options.filters
+    )
     loss = nn.losses.SparseCategoricalCrossentropy(label_smoothing=options.label_smoothing)
     optimizer = optimizer_of(options, training_plan(len(learnt), size, epochs).updates)
     layers = network.layers if isinstance(network, nn.Sequential) else [network]
