@@ -114,26 +114,24 @@ def _product(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _projected(scope: Scope, layer: Any, heads: Heads, q: Tensor, v: Tensor, k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values as (N, heads, length, width); what comes from one input is one product."""
-    widths = {"query": heads.queries * heads.width, "key": heads.keys * heads.width, "value": heads.keys * heads.value_width}
-    sources = {"query": q, "key": k, "value": v}
-    weights = {name: _kernels(scope, layer, name, sources[name].shape[-1], width) for name, width in widths.items()}
+    """Queries, keys and values as (N, heads, length, width); heads of one width that come from one input are one product."""
+    sizes = {"query": (q, heads.queries, heads.width), "key": (k, heads.keys, heads.width), "value": (v, heads.keys, heads.value_width)}
+    weights = {name: _kernels(scope, layer, name, x.shape[-1], count * width) for name, (x, count, width) in sizes.items()}
+    together: dict[tuple[int, int], list[str]] = {}
+    for name, (x, _, width) in sizes.items():
+        together.setdefault((id(x), width), []).append(name)
     made: dict[str, Tensor] = {}
-    for x in dict.fromkeys(map(id, sources.values())):
-        names = [n for n, source in sources.items() if id(source) == x]
+    for (_, width), names in together.items():
+        x = sizes[names[0]][0]
         kernels, biases = zip(*[weights[n] for n in names], strict=True)
         kernel, bias = (concat(list(w), axis=-1) if len(names) > 1 and w[0] is not None else w[0] for w in (kernels, biases))
-        both = _product(sources[names[0]], kernel, bias)
-        at = 0
+        parts = reshape(_product(x, kernel, bias), (x.shape[0], x.shape[1], kernel.shape[1] // width, width))
+        first = 0
         for name in names:
-            made[name] = both[:, at : at + widths[name]]
-            at += widths[name]
-
-    def parted(name: str, count: int) -> Tensor:
-        samples, length, _ = sources[name].shape
-        return permute_dims(reshape(made[name], (samples, length, count, widths[name] // count)), (0, 2, 1, 3))
-
-    return parted("query", heads.queries), parted("key", heads.keys), parted("value", heads.keys)
+            last = first + sizes[name][1]
+            made[name] = permute_dims(parts[:, :, first:last], (0, 2, 1, 3))
+            first = last
+    return made["query"], made["key"], made["value"]
 
 
 def _remembered(scope: Scope, name: str, new: Tensor, place: Tensor, length: int) -> Tensor:
