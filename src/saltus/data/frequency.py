@@ -66,8 +66,13 @@ class Frequency:
                 return span // self.micros if span // self.micros <= 288 else max(1, MICROS["hour"] // self.micros)
         return 52 if self.unit == "week" and self.step == 1 else 1
 
-    def number(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Steps of times (N,) from the origin, int64, and which of them lie off the grid."""
+    def number(self, times: np.ndarray, *, within: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """Steps of times (N,) from the origin, int64, and which of them lie off the grid.
+
+        Args:
+            times: datetime64[us] (N,).
+            within: the step that a time lies in, in place of the nearest one.
+        """
         if self.unit == "month":
             months = times.astype("datetime64[M]").astype(np.int64) - self.origin
             return months // self.step, months % self.step != 0
@@ -75,7 +80,7 @@ class Frequency:
             days = times.astype("datetime64[D]")
             return np.busday_count(np.datetime64("1970-01-01"), days).astype(np.int64), ~np.is_busday(days)
         distance = times.astype("datetime64[us]").astype(np.int64) - self.origin
-        number = np.round(distance / self.micros).astype(np.int64)
+        number = distance // self.micros if within else np.round(distance / self.micros).astype(np.int64)
         return number, np.abs(distance - number * self.micros) > _OFF * self.micros
 
     def times(self, numbers: np.ndarray) -> np.ndarray:

@@ -28,6 +28,7 @@ def glance(path: Path) -> pl.DataFrame | None:
         return pl.read_ndjson(head if whole else head[: head.rfind(b"\n") + 1])
     if suffix not in (".csv", ".tsv", ".tab", ".txt"):
         return None
-    while not whole and head.count(b'"') % 2:  # a line break inside quotes does not end a row
-        head = head[: head.rfind(b'"')]
-    return read_delimited(head if whole else head[: head.rfind(b"\n") + 1], str(path))[0]
+    end = len(head) if whole else head.rfind(b"\n") + 1
+    while not whole and end and head.count(b'"', 0, end) % 2:  # a line break inside quotes does not end a row
+        end = head.rfind(b"\n", 0, end - 1) + 1
+    return read_delimited(head[:end], str(path))[0] if end else None

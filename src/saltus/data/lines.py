@@ -167,7 +167,7 @@ def read_lines(table: Table, layout: Layout) -> tuple[list[Line], list[Change]]:
     columns = np.stack([parsed[name].values.astype(np.float64) for name in (layout.target, *layout.others)], axis=1)
     lines, notes, gaps, spans = [], [], 0, []
     for name, rows in _groups(parsed, layout, times):
-        numbers, off = layout.frequency.number(times[rows])
+        numbers, off = layout.frequency.number(times[rows], within=layout.repeated != "error")
         if off.any() and layout.repeated == "error":
             at = rows[int(np.argmax(off))]
             what = f"{table.name}, row {at + 1:,}: {times[at]!s:.19} does not lie on the grid of one value every {layout.frequency.name}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import importlib
 import json
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ else:
 
 TOKENIZERS = ("words", "characters", "bpe", "wordpiece")
 MOST_FEATURES = 1 << 17
+_UNKNOWN = "[UNK]"
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -96,28 +96,27 @@ def _loaded(path: Path) -> str:
 
 
 def _trained(kind: str, texts: pl.Series, size: int) -> str:
+    """A byte-pair tokenizer trained on texts, or one that takes the longest pieces of words from such a vocabulary."""
     library = _library()
-    trainers, models = library.trainers, library.models
-    common = {"vocab_size": size, "special_tokens": ["[UNK]"], "show_progress": False}
-    if kind == "bpe":
-        tokenizer, trainer = library.Tokenizer(models.BPE(unk_token="[UNK]")), trainers.BpeTrainer(**common)
-    else:
-        tokenizer, trainer = library.Tokenizer(models.WordPiece(unk_token="[UNK]")), trainers.WordPieceTrainer(**common)
-    normalizers = library.normalizers
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
-    tokenizer.pre_tokenizer = library.pre_tokenizers.Whitespace()
-    # one thread trains the same tokenizer every time: ties among equally frequent pairs fall as they are counted
-    before = os.environ.get("TOKENIZERS_PARALLELISM")
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    try:
-        tokenizer.train_from_iterator(texts.drop_nulls().to_list(), trainer)
-    finally:
-        if before is None:
-            del os.environ["TOKENIZERS_PARALLELISM"]
-        else:
-            os.environ["TOKENIZERS_PARALLELISM"] = before
+    tokenizer = _blank(library, library.models.BPE(unk_token=_UNKNOWN))
+    wanted = size if kind == "bpe" else size // 2
+    trainer = library.trainers.BpeTrainer(vocab_size=max(wanted, 2), special_tokens=[_UNKNOWN], show_progress=False)
+    tokenizer.train_from_iterator(texts.drop_nulls().to_list(), trainer)
+    if kind == "wordpiece":
+        # the library's own trainer of word pieces settles ties by chance; each piece may begin a word or go on in it
+        pieces = sorted(piece for piece in tokenizer.get_vocab() if piece != _UNKNOWN)
+        names = [_UNKNOWN, *pieces, *(f"##{piece}" for piece in pieces)]
+        tokenizer = _blank(library, library.models.WordPiece({name: i for i, name in enumerate(names)}, unk_token=_UNKNOWN))
     # the library writes its vocabulary in no fixed order
     return json.dumps(json.loads(tokenizer.to_str()), sort_keys=True, ensure_ascii=False)
+
+
+def _blank(library: Any, model: Any) -> Any:
+    """A tokenizer of lower-case words and signs, with a model for what is inside them."""
+    tokenizer = library.Tokenizer(model)
+    tokenizer.normalizer = library.normalizers.Sequence([library.normalizers.NFKC(), library.normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = library.pre_tokenizers.Whitespace()
+    return tokenizer
 
 
 @dataclass(frozen=True, eq=False)
