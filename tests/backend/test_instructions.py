@@ -10,9 +10,10 @@ import saltus.ops  # noqa: F401  registers the ops
 from saltus.backend.cpu import compile as machine
 from saltus.backend.cpu.kernels import NativeTarget, emit
 from saltus.base import dtypes as dt
-from saltus.ir.node import Node, placeholder
+from saltus.ir.node import Node, placeholder, topological
 from saltus.ir.spec import OPS
 from saltus.ops import composite
+from saltus.ops.convolution import conv, conv_weight
 from saltus.schedule.plan import Kernel, make_plan
 
 TARGETS = {
@@ -27,7 +28,14 @@ def kernels(bits: int) -> list[Kernel]:
     w = placeholder((100, 70), dt.float32)
     product = OPS["matmul"](x, w, ta=False, tb=False)
     outputs: list[Node] = [x * y + 0.3, composite.softmax(x, (1,)), OPS["sum"](x * y, axes=(0,)), OPS["relu"](product * 1.5)]
-    plan, _ = make_plan([x, y, w], outputs, (), NativeTarget(bits))
+    attrs = {"stride": (1, 1), "dilation": (1, 1), "low": (0, 0), "high": (0, 0)}
+    images = [placeholder((8, 16, 16, channels), dt.float32) for channels in (16, 3)]
+    filters = [placeholder((3, 3, channels, 32), dt.float32) for channels in (16, 3)]
+    gradient = placeholder((8, 14, 14, 32), dt.float32)
+    for image, kernel in zip(images, filters, strict=True):  # by tiles, and as patches
+        outputs += [conv(image, kernel, groups=1, **attrs), conv_weight(image, gradient, kernel=(3, 3), groups=1, **attrs)]
+    outputs.append(conv_weight(images[0], placeholder((8, 14, 14, 16), dt.float32), kernel=(3, 3), groups=16, **attrs))
+    plan, _ = make_plan([n for n in topological(outputs) if n.op.name == "input"], outputs, (), NativeTarget(bits))
     return [launch.kernel for launch in plan.launches()]
 
 

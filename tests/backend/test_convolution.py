@@ -1,0 +1,117 @@
+"""Convolutions on the native engine: every form, with an epilogue, against plain NumPy, for every register width and thread count."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from saltus.backend.cpu import compile as machine
+from saltus.backend.cpu import engine
+from saltus.base import dtypes as dt
+from saltus.ir.evaluate import evaluate
+from saltus.ir.node import broadcast, placeholder
+from saltus.ir.spec import OPS
+from saltus.ops import convolution as ops
+
+WIDTHS = [bits for bits in (512, 256, 128) if bits <= machine.vector_bits()]
+
+
+def any_case(rng):
+    """Sizes, channels, kernel, filters and attributes of a convolution, anything that is allowed."""
+    rank = rng.choice([1, 2, 2, 2, 3])
+    kernel = tuple(rng.randint(1, 4 if rank < 3 else 2) for _ in range(rank))
+    stride, dilation = (tuple(rng.randint(1, top) for _ in range(rank)) for top in (3, 2))
+    low, high = (tuple(rng.randint(0, 3) for _ in range(rank)) for _ in range(2))
+    groups = rng.choice([1, 1, 1, 2, 4])
+    channels, filters = groups * rng.choice([1, 1, 3, 8, 17, 32]), groups * rng.choice([1, 3, 16, 33])
+    if rng.random() < 0.2:
+        groups = filters = channels
+    spans = ops.reach(kernel, dilation)
+    size = tuple(max(rng.randint(1, 12), r - i - j) for r, i, j in zip(spans, low, high, strict=True))
+    return rng.choice([1, 2, 5]), size, channels, kernel, filters, dict(stride=stride, dilation=dilation, low=low, high=high, groups=groups)
+
+
+def tiled_case(rng):
+    """One that runs by Winograd's algorithm: 3 x 3 at every place."""
+    size = (rng.randint(8, 19), rng.randint(8, 19))
+    low, high = ((rng.randint(0, 2), rng.randint(0, 2)) for _ in range(2))
+    attrs = dict(stride=(1, 1), dilation=(1, 1), low=low, high=high, groups=1)
+    return rng.randint(4, 9), size, rng.choice([16, 32, 48]), (3, 3), rng.choice([16, 32, 80]), attrs
+
+
+def build(case, dtype):
+    """Graphs of a convolution with bias and activation and of its gradients, and operands for them."""
+    n, size, channels, kernel, filters, attrs = case
+    shape = (n, *size, channels)
+    weights = (*kernel, channels // attrs["groups"], filters)
+    out = ops._conv_shape(shape, weights, **attrs)
+    x, w, g, b = inputs = [placeholder(s, dtype) for s in (shape, weights, out, (filters,))]
+    made = ops.conv(x, w, **attrs) + broadcast(b, out)
+    made = OPS["maximum"](made, g * broadcast(b, out))
+    outputs = [made, ops.conv_input(g, w, size=size, **attrs), ops.conv_weight(x, g, kernel=kernel, **attrs)]
+    rng = np.random.default_rng(int(sum(shape)))
+    return inputs, outputs, [rng.standard_normal(i.shape).astype(dtype.numpy) for i in inputs]
+
+
+def differences(make, seed, count):
+    """Largest relative errors of the native engine over generated cases."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        case, dtype = make(rng), rng.choice([dt.float32, dt.float64])
+        inputs, outputs, arrays = build(case, dtype)
+        wanted = evaluate(outputs, dict(zip(inputs, arrays, strict=True)))
+        found = engine.compile_graph(tuple(inputs), tuple(outputs), donate=(), name="convolution")(arrays)
+        for name, a, b in zip(("conv", "input", "weight"), found, wanted, strict=True):
+            error = np.abs(np.asarray(a) - b).max(initial=0) / (np.abs(b).max(initial=0) + 1e-30)
+            yield error / (1e-5 if dtype is dt.float32 else 1e-13), f"{name} of {case} in {dtype.name}: {error:.2g}"
+
+
+@pytest.mark.parametrize("bits", WIDTHS)
+@pytest.mark.parametrize("make", [any_case, tiled_case])
+def test_any_convolution_is_that_of_numpy(bits, make):
+    environment = {**os.environ, "SALTUS_VECTOR_BITS": str(bits)}
+    command = [sys.executable, __file__, make.__name__, str(bits), "40" if make is any_case else "10"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_tiles_are_used_where_they_pay_and_only_there():
+    def kernels(n, side, channels, filters, stride=1):
+        attrs = dict(stride=(stride, stride), dilation=(1, 1), low=(1, 1), high=(1, 1), groups=1)
+        x, w = placeholder((n, side, side, channels), dt.float32), placeholder((3, 3, channels, filters), dt.float32)
+        return engine.compile_graph((x, w), (ops.conv(x, w, **attrs),), donate=(), name="convolution").explain(timed=False)
+
+    assert "(kernel)" in kernels(16, 16, 32, 32)
+    for few in ((16, 16, 3, 32), (16, 16, 32, 32, 2), (1, 4, 64, 64), (16, 3, 32, 32)):
+        assert "(kernel)" not in kernels(*few)
+
+
+@pytest.mark.parametrize("make", [any_case, tiled_case])
+def test_results_are_the_same_bits_for_any_number_of_threads(make):
+    script = (
+        "import sys, hashlib, random; sys.path.insert(0, sys.argv[1]); import test_convolution as t\n"
+        "from saltus.base import dtypes as dt\n"
+        "rng, digest = random.Random(5), hashlib.sha256()\n"
+        "for _ in range(6):\n"
+        f"    inputs, outputs, arrays = t.build(t.{make.__name__}(rng), dt.float32)\n"
+        "    program = t.engine.compile_graph(tuple(inputs), tuple(outputs), donate=(), name='c')\n"
+        "    for made in program(arrays): digest.update(made.tobytes())\n"
+        "print(digest.hexdigest())\n"
+    )
+    found = set()
+    for threads in (1, 2, 3):
+        command = [sys.executable, "-c", script, os.path.dirname(__file__)]
+        environment = {**os.environ, "SALTUS_THREADS": str(threads)}
+        found.add(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+    assert len(found) == 1
+
+
+if __name__ == "__main__":
+    worst = max(differences(globals()[sys.argv[1]], int(sys.argv[2]), int(sys.argv[3])))
+    if worst[0] > 1:
+        sys.exit(worst[1])
