@@ -53,6 +53,7 @@ from saltus.train.splits import Split, bootstrap, hold_out, k_fold
 from saltus.train.step import Goal, Seen, Task, train_step
 from saltus.train.tabular import TableOptions, TabularModel, fit_table
 from saltus.train.texts import TextModel, TextOptions, fit_texts
+from saltus.train.tuning import Trial, Tuning, tune
 from saltus.train.validation import CrossValidation, Fold, cross_validate
 from saltus.train.weights import average_weights, stochastic_weight_averaging
 
@@ -60,10 +61,11 @@ __all__ = [
     "BackupAndRestore", "CSVLogger", "Callback", "CrossValidation", "EarlyStopping", "Ensemble", "Estimate", "Fold",
     "Goal", "History", "ImageModel", "ImageOptions", "Interrupted", "LambdaCallback", "LearningRateScheduler",
     "Model", "ModelCheckpoint", "ReduceLROnPlateau", "Seen", "SeriesModel", "SeriesOptions", "Split", "Table",
-    "TableOptions", "TabularModel", "Task", "TerminateOnNaN", "TextModel", "TextOptions", "TrainingPlan",
-    "adaboost", "average_weights", "bagging", "best_threshold", "bootstrap", "calibration", "confusion_matrix",
-    "cross_validate", "distill", "estimate", "fit_images", "fit_series", "fit_table", "fit_texts",
-    "gradient_boosting", "hold_out", "k_fold", "load", "precision_recall_curve", "probabilities", "roc_curve",
-    "side_by_side", "snapshot", "stacking", "stochastic_weight_averaging", "temperature", "train_ensemble",
-    "train_step", "training_plan", "uncertainty", "voting", "with_temperature", "worst_errors",
+    "TableOptions", "TabularModel", "Task", "TerminateOnNaN", "TextModel", "TextOptions", "TrainingPlan", "Trial",
+    "Tuning", "adaboost", "average_weights", "bagging", "best_threshold", "bootstrap", "calibration",
+    "confusion_matrix", "cross_validate", "distill", "estimate", "fit_images", "fit_series", "fit_table",
+    "fit_texts", "gradient_boosting", "hold_out", "k_fold", "load", "precision_recall_curve", "probabilities",
+    "roc_curve", "side_by_side", "snapshot", "stacking", "stochastic_weight_averaging", "temperature",
+    "train_ensemble", "train_step", "training_plan", "tune", "uncertainty", "voting", "with_temperature",
+    "worst_errors",
 ]  # fmt: skip

@@ -170,7 +170,10 @@ class Programs:
         self.names = task.names()
         self.paths = [p for p, _ in tree.paths(state)]
         self.used = [i for i, p in enumerate(self.paths) if p[0] in ("params", "frozen", "state")]
-        self.clock = [i for i, p in enumerate(self.paths) if p in (("step",), ("optimizer", "learning_rate"))]
+        self.clock = [
+            i for i, p in enumerate(self.paths)
+            if p in (("step",), ("optimizer", "learning_rate")) or p[:2] == ("optimizer", "adjustable")
+        ]  # fmt: skip
         self._made: dict[Any, Any] = {}
         self._seconds = threading.local()
 
@@ -265,11 +268,14 @@ class Programs:
         return dict(zip(self.names, values, strict=True)), rate
 
     def _clock(self, values: Sequence[Any]) -> Any:
-        """Step and learning rate, as in the state."""
+        """Step and what the learning rate comes from, as in the state."""
         own: dict[str, Any] = {"optimizer": {}}
         for place, value in zip(self.clock, values, strict=True):
-            path = self.paths[place]
-            (own if len(path) == 1 else own[path[0]])[path[-1]] = value
+            *words, last = self.paths[place]
+            inner = own
+            for word in words:
+                inner = inner.setdefault(word, {})
+            inner[last] = value
         return own
 
     def clock_of(self, state: list[Array]) -> Any:
