@@ -212,6 +212,11 @@ class Fitted:
         raise NotImplementedError
 
     @property
+    def at_once(self) -> int | None:
+        """Samples that go through the network in one call; None leaves it to the model."""
+        return None
+
+    @property
     def measured_on(self) -> str:
         """The part of the samples that `scores` were measured on."""
         return next(part for part in ("test", "validation", "train") if self.rows.get(part) or part == "train")
@@ -291,7 +296,7 @@ class Fitted:
         """What the network says of encoded samples: probabilities (N, classes), or standardised values."""
         if not len(encoded):
             return np.zeros((0, len(self.classes)) if self.classes else (0,), np.float32)
-        made = self.model.predict(encoded.inputs)
+        made = self.model.predict(encoded.inputs, batch_size=self.at_once)
         return probabilities(made) if self.classes else made  # type: ignore[no-any-return]
 
     def judge(self, encoded: Encoded) -> Judgement:

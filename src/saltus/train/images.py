@@ -24,6 +24,7 @@ from saltus.train.model import Model
 from saltus.train.plan import training_plan
 
 pl: Any = LazyModule("polars")
+_FEATURES = 64 << 20
 _AT_ONCE = 4096  # images that are decoded and predicted at a time
 Array = np.ndarray[Any, Any]
 
@@ -71,6 +72,12 @@ class ImageModel(Fitted):
     def target(self) -> str:
         """What is predicted: the class of an image."""
         return "class"
+
+    @property
+    def at_once(self) -> int:
+        """As many images as keep the features of the first layer (of some 32 channels) within _FEATURES bytes."""
+        form = self.encoder.form
+        return int(np.clip(_FEATURES // (form.height * form.width * 32 * 4), 8, 512))
 
     def predictions(self, source: Any) -> Predictions:
         images = read_images(source, labelled=False)
