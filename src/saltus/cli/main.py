@@ -38,10 +38,11 @@ def show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--version", is_flag=True, callback=show_version, expose_value=False, is_eager=True, help="Print the version.")
 def commands() -> None:
-    """Train a network on a table, look at it, use it.
+    """Train a network on a table, images or texts, look at it, use it.
 
     \b
     saltus fit customers.csv --target churned      a trained model in runs/<time>-customers/
+    saltus fit flowers/                            the same on flowers/<class>/<image>
     saltus predict runs/.../model.saltus new.csv -o predictions.csv
     """
 
@@ -53,7 +54,7 @@ def fitting(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--kind", metavar="KIND", help="Kind of data: table, images... (default: seen from DATA, said so)."),
         click.option("--task", metavar="KIND", help="classification or regression (default: inferred from the target)."),
         click.option("--epochs", metavar="N", help="Passes over the data at most."),
-        click.option("--batch-size", metavar="N|full", help="Rows of one step, or full for all."),
+        click.option("--batch-size", metavar="N|full", help="Samples of one step, or full for all."),
         click.option("--learning-rate", "--lr", metavar="RATE", help="Highest step size of the optimizer."),
         click.option(
             "--horizon", multiple=True, metavar="N|NAME", help="How far ahead to forecast: steps, or month, quarter... (repeatable).",
@@ -83,7 +84,13 @@ def fitting(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("data", required=False)
 @fitting
 def fit(**given: Any) -> None:
-    """Train a network on a table (CSV, Parquet, JSON lines, Arrow) or on a data set that comes with saltus."""
+    """Train a network on DATA, whose kind is seen from it.
+
+    \b
+    a table           CSV, Parquet, JSON lines, Arrow; or the name of a data set that comes with saltus
+    images            a folder <class>/<file> or train|test/<class>/<file>; IDX or NPZ files
+    texts             a folder of text files by class, or a table of texts
+    """
     from saltus.cli.fit import run
 
     run(**given)
@@ -94,7 +101,7 @@ def fit(**given: Any) -> None:
 @click.argument("data")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def evaluate(model: str, data: str, as_json: bool) -> None:
-    """Measure a model on rows whose target is known."""
+    """Measure a model on data whose target is known."""
     from saltus.cli.use import evaluate as run
 
     run(model, data, as_json=as_json)
@@ -108,7 +115,7 @@ def evaluate(model: str, data: str, as_json: bool) -> None:
     "--columns", type=click.Choice(["prediction", "all"]), default="all", show_default=True, help="Predictions alone, or beside the input."
 )
 def predict(model: str, data: tuple[str, ...], output: str | None, columns: str) -> None:
-    """Predict raw rows: the model file reads, converts and rescales them itself."""
+    """Predict raw rows, images or texts: the model file reads, converts and rescales them itself."""
     from saltus.cli.use import predict as run
 
     run(model, data, output, columns)
