@@ -45,6 +45,7 @@ from saltus.train.images import ImageModel, ImageOptions, fit_images
 from saltus.train.interrupt import Interrupted
 from saltus.train.model import Model, load
 from saltus.train.plan import TrainingPlan, training_plan
+from saltus.train.probing import BatchSizes, RateRange
 from saltus.train.record import History
 from saltus.train.records import Table
 from saltus.train.series import SeriesModel, SeriesOptions, fit_series
@@ -58,14 +59,14 @@ from saltus.train.validation import CrossValidation, Fold, cross_validate
 from saltus.train.weights import average_weights, stochastic_weight_averaging
 
 __all__ = [
-    "BackupAndRestore", "CSVLogger", "Callback", "CrossValidation", "EarlyStopping", "Ensemble", "Estimate", "Fold",
-    "Goal", "History", "ImageModel", "ImageOptions", "Interrupted", "LambdaCallback", "LearningRateScheduler",
-    "Model", "ModelCheckpoint", "ReduceLROnPlateau", "Seen", "SeriesModel", "SeriesOptions", "Split", "Table",
-    "TableOptions", "TabularModel", "Task", "TerminateOnNaN", "TextModel", "TextOptions", "TrainingPlan", "Trial",
-    "Tuning", "adaboost", "average_weights", "bagging", "best_threshold", "bootstrap", "calibration",
-    "confusion_matrix", "cross_validate", "distill", "estimate", "fit_images", "fit_series", "fit_table",
-    "fit_texts", "gradient_boosting", "hold_out", "k_fold", "load", "precision_recall_curve", "probabilities",
-    "roc_curve", "side_by_side", "snapshot", "stacking", "stochastic_weight_averaging", "temperature",
-    "train_ensemble", "train_step", "training_plan", "tune", "uncertainty", "voting", "with_temperature",
-    "worst_errors",
+    "BackupAndRestore", "BatchSizes", "CSVLogger", "Callback", "CrossValidation", "EarlyStopping", "Ensemble",
+    "Estimate", "Fold", "Goal", "History", "ImageModel", "ImageOptions", "Interrupted", "LambdaCallback",
+    "LearningRateScheduler", "Model", "ModelCheckpoint", "RateRange", "ReduceLROnPlateau", "Seen", "SeriesModel",
+    "SeriesOptions", "Split", "Table", "TableOptions", "TabularModel", "Task", "TerminateOnNaN", "TextModel",
+    "TextOptions", "TrainingPlan", "Trial", "Tuning", "adaboost", "average_weights", "bagging", "best_threshold",
+    "bootstrap", "calibration", "confusion_matrix", "cross_validate", "distill", "estimate", "fit_images",
+    "fit_series", "fit_table", "fit_texts", "gradient_boosting", "hold_out", "k_fold", "load",
+    "precision_recall_curve", "probabilities", "roc_curve", "side_by_side", "snapshot", "stacking",
+    "stochastic_weight_averaging", "temperature", "train_ensemble", "train_step", "training_plan", "tune",
+    "uncertainty", "voting", "with_temperature", "worst_errors",
 ]  # fmt: skip

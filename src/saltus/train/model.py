@@ -24,6 +24,7 @@ from saltus.train import arrays, fit, step, store
 from saltus.train.callbacks import Callback, CallbackList
 from saltus.train.goals import goals_of
 from saltus.train.plan import training_plan
+from saltus.train.probing import Probing
 from saltus.train.program import CAPTURING, Feed, Programs, own_copies, programs_of, short_way
 from saltus.train.record import History
 from saltus.train.step import Task
@@ -44,7 +45,7 @@ class Built:
     state: list[Array]
 
 
-class Model:
+class Model(Probing):
     """A network that can be trained, judged, used and saved.
 
     Args:

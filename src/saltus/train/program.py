@@ -51,7 +51,12 @@ def compiled(name: str, function: Callable[[list[Tensor]], list[Tensor]], inputs
     run = compile_graph(lowered.inputs, lowered.outputs, donate=lowered.donated, name=name)
     if not lowered.captured:
         return run
-    return lambda arrays: run([*arrays, *lowered.captured])
+
+    def with_captured(arrays: Sequence[Array]) -> list[Array]:
+        return run([*arrays, *lowered.captured])
+
+    with_captured.executable = run  # type: ignore[attr-defined]
+    return with_captured
 
 
 def short_way(run: Any, state: list[Array], key: Array, names: Sequence[str]) -> Callable[[Any, Any], dict[str, float] | None] | None:
@@ -231,6 +236,13 @@ class Programs:
 
         inputs = [*self.shapes, *self.first_totals, random.key(0), _like(rows), *feed.tensors]
         return compiled("training", function, inputs, donate=n + m)
+
+    def arena(self, batch_size: int, feed: Feed) -> int | None:
+        """Bytes that a training step on so many rows takes besides the state, by its plan; None where the engine states none."""
+        rows = np.zeros((1, batch_size), np.int32)
+        run = self._get(("train", rows.shape, rows.dtype.char, feed.form), lambda: self._train(rows, feed))
+        plan = getattr(getattr(run, "executable", run), "plan", None)
+        return None if plan is None else int(plan.arena)
 
     def test(self, state: list[Array], totals: list[Array], rows: Array, feed: Feed) -> None:
         """Add rows[t] of the feed, batch by batch, to totals, which are replaced in place."""

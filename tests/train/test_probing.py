@@ -1,0 +1,97 @@
+"""Probes find a rate that trains and a batch that fits, and leave no trace."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import saltus as sl
+from saltus import nn
+from saltus.base import tree
+from saltus.base.errors import ArgumentError, DataError
+
+
+def data(rows=256):
+    x = np.random.default_rng(0).normal(size=(rows, 5)).astype("float32")
+    return x, (x @ np.arange(5, dtype="float32")[:, None]).astype("float32")
+
+
+def model(**changes):
+    network = nn.Sequential([nn.Dense(16, activation="tanh"), nn.Dropout(0.2), nn.BatchNormalization(), nn.Dense(1)])
+    return sl.Model(network, **{"loss": "mse", "optimizer": sl.optim.Adam(0.003, use_ema=True), "metrics": ["mae"], **changes})
+
+
+def state_of(trained):
+    return [(path, np.asarray(value).copy()) for path, value in tree.paths(trained.state())]
+
+
+def test_probes_leave_network_optimizer_order_and_random_state_as_they_were():
+    x, y = data()
+    probed, plain = model(), model()
+    for trained in (probed, plain):
+        trained.fit(x, y, epochs=2, verbose=0)
+    before = state_of(probed)
+    np.random.seed(5)
+    draws = np.random.get_state()[1].copy()
+    probed.find_learning_rate(x, y)
+    probed.find_batch_size(x, y, memory=1 << 24)
+    assert (np.random.get_state()[1] == draws).all()
+    for (path, old), (_, new) in zip(before, state_of(probed), strict=True):
+        np.testing.assert_array_equal(old, new, err_msg=str(path))
+    assert probed.optimizer == plain.optimizer and probed.history.records == probed.history.records
+    for trained in (probed, plain):
+        trained.fit(x, y, epochs=2, verbose=0)
+    np.testing.assert_array_equal(probed.predict(x), plain.predict(x))
+
+
+def test_a_model_without_weights_stays_without():
+    x, y = data()
+    fresh = model()
+    fresh.find_learning_rate(x, y)
+    with pytest.raises(ArgumentError, match="no weights yet"):
+        fresh.state()
+
+
+def test_the_suggested_rate_trains_and_ten_times_the_highest_does_not():
+    x, y = data()
+    network = nn.Sequential([nn.Dense(1)])
+    found = sl.Model(network, loss="mse", optimizer="sgd").find_learning_rate(x, y)
+    assert found.rates[0] < found.suggestion < found.highest
+
+    def loss(rate):
+        own = sl.Model(network, loss="mse", optimizer=sl.optim.SGD(rate))
+        return own.fit(x, y, epochs=5, verbose=0)["loss"][-1]
+
+    start = sl.Model(network, loss="mse").evaluate(x, y)["loss"]
+    assert loss(found.suggestion) < 0.5 * start
+    assert not loss(10 * found.highest) < start
+    assert found.to_frame().height == len(found.losses) and "suggested" in str(found)
+
+
+def test_a_schedule_is_probed_by_its_optimizer():
+    x, y = data()
+    scheduled = model(optimizer=sl.optim.SGD(sl.optim.OneCycleLR(0.1, 100)))
+    found = scheduled.find_learning_rate(x, y)
+    assert found.suggestion > 0 and callable(scheduled.optimizer.learning_rate)
+
+
+def test_bytes_grow_with_the_batch_and_the_choice_keeps_to_them():
+    x, y = data()
+    small = model().find_batch_size(x, y, memory=200_000)
+    sizes = {row["batch_size"]: row["bytes"] for row in small.sizes}
+    assert list(sizes.values()) == sorted(sizes.values())
+    assert sizes[small.batch_size] <= 200_000
+    assert model().find_batch_size(x, y, memory=1 << 30).batch_size == 256
+    assert model().find_batch_size(x, y, largest=64).batch_size == 64
+    assert small.to_frame().columns == ["batch_size", "bytes", "fits"]
+    with pytest.raises(ArgumentError, match="not even a batch of one row"):
+        model().find_batch_size(x, y, memory=100)
+
+
+def test_wrong_ranges_and_data_are_refused():
+    x, y = data()
+    with pytest.raises(ArgumentError, match="0 < low < high"):
+        model().find_learning_rate(x, y, low=1.0, high=0.1)
+    x[3, 2] = np.nan
+    with pytest.raises(DataError, match="row 3"):
+        model().find_learning_rate(x, y)
