@@ -110,7 +110,7 @@ extent = st.one_of(st.integers(1, 20), st.integers(1, 64), st.sampled_from([1, 3
 
 
 @pytest.mark.parametrize("bits", WIDTHS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     m=extent, n=extent, k=extent, ta=st.booleans(), tb=st.booleans(), dtype=st.sampled_from([dt.float32, dt.float64]),
     build=st.sampled_from([plain, bias_relu, update, rows_and_places]),
@@ -125,6 +125,13 @@ def test_any_shape_layout_and_epilogue(m, n, k, ta, tb, dtype, build, bits):
 def test_shapes_of_small_networks(shape, ta, tb, bits):
     for build in (plain, bias_relu, update):
         check(build, *shape, ta, tb, dt.float32, bits)
+
+
+@pytest.mark.parametrize("bits", WIDTHS)
+def test_narrow_products_of_larger_networks(bits):
+    check(plain, 128, 10, 256, False, False, dt.float32, bits)
+    check(update, 256, 10, 128, True, False, dt.float32, bits)
+    check(plain, 128, 256, 10, False, True, dt.float32, bits)
 
 
 @pytest.mark.parametrize("rows", [32, 64, 9, 17, 63])

@@ -24,6 +24,9 @@ from saltus.schedule.loops import Access, Item, LoopKernel, Write, constant_word
 
 LARGEST = 64 * 64 * 64  # multiplications of a product that counts as small
 WIDEST = 128  # rows and columns of it
+NARROW = 32  # columns or depth below which the general kernel leaves registers empty or ends before it has begun
+LARGEST_NARROW, WIDEST_NARROW = 4 * LARGEST, 1024  # on one core as fast as that one on two
+_LONG = 256  # depth from which a few results are better computed as dot products
 _SUMS = {512: 24, 256: 12, 128: 16}  # registers of sums that leave enough for factors
 _UNROLL = 4  # steps of depth in one turn
 _ROWS, _TILES, _DEPTH, _REST, _FIRST = range(5)  # words: rows, whole tiles of them, turns of depth, steps after them; pointers follow
@@ -56,7 +59,9 @@ class _Shape:
 
 def suits(count: int, m: int, n: int, k: int, accesses: Sequence[Access], items: Sequence[Item]) -> bool:
     """Whether a product is written for its extents: small, one matrix, and an epilogue over rows and columns."""
-    if count != 1 or m * n * k > LARGEST or max(m, n) > WIDEST or k < 1:
+    narrow = min(n, k) < NARROW and m >= 8
+    largest, widest = (LARGEST_NARROW, WIDEST_NARROW) if narrow else (LARGEST, WIDEST)
+    if count != 1 or m * n * k > largest or max(m, n) > widest or k < 1 or (k > _LONG and m * n < _LONG):
         return False
     plain = all(len(a.strides) == 3 and a.index is None for a in accesses)
     return plain and all(i.kind in ("acc", "load", "const", "op") or (i.kind == "ramp" and len(i.strides) == 3) for i in items)
