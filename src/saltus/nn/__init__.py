@@ -2,7 +2,7 @@
 plain trees. Knows no training.
 """
 
-from saltus.nn import activations, constraints, initializers, losses, metrics, regularizers
+from saltus.nn import activations, constraints, initializers, losses, metrics, networks, regularizers
 from saltus.nn.activating import ELU, LeakyReLU, PReLU, ReLU, Softmax, Step
 from saltus.nn.adaptive_pooling import (
     AdaptiveAveragePooling1D,
@@ -208,6 +208,7 @@ __all__ = [
     "length_batches",
     "losses",
     "metrics",
+    "networks",
     "pack_sequences",
     "register",
     "regularizers",
