@@ -226,6 +226,14 @@ def test_layers_survive_being_stored(layer):
     assert str(again) == str(layer)
 
 
+def test_inputs_may_be_given_as_a_list():
+    q, v = nn.Input((None, 3)), nn.Input((None, 3))
+    network = nn.Network([q, v], nn.Attention()([q, v]))
+    given = random(2, 4, 3), random(2, 5, 3, seed=1)
+    wanted = nn.apply(nn.Attention(), {}, {}, *given).output.numpy()
+    np.testing.assert_array_equal(nn.apply(network, {}, {}, *given).output.numpy(), wanted)
+
+
 def test_scores_are_a_second_result_in_networks():
     x = nn.Input((None, 6))
     out, weights = nn.MultiHeadAttention(2, 3, return_attention_scores=True)(x)
@@ -255,6 +263,7 @@ def test_queries_keys_and_values_get_regularizers_and_gradients():
         (nn.MultiHeadAttention(2, 3, rotary=True), (random(2, 5, 6),), ShapeError, "even number of features"),
         (nn.MultiHeadAttention(2, 3, cache_length=4), (random(2, 5, 6),), ShapeError, "the cache is 4 long"),
         (nn.MultiHeadAttention(2, 3, cache_length=9), (random(2, 5, 6), random(2, 4, 6)), ArgumentError, "leave cache_length away"),
+        (nn.Attention(), (random(2, 5, 6),) * 5, ArgumentError, "the inputs are query, value, key and attention_mask, got 5"),
         (nn.Attention(), (random(2, 5, 6), random(2, 5, 4)), ShapeError, "query and key must have the same width"),
         (nn.PositionEmbedding(4), (random(2, 5, 6),), ShapeError, "has 5 positions, but there are vectors for 4"),
         (nn.RotaryEmbedding(), (random(2, 5, 3),), ShapeError, "even number of features"),

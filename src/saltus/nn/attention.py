@@ -51,6 +51,15 @@ class Heads:
 
 
 # --- inputs ---------------------------------------------------------------------------------------------------------
+def _named(inputs: tuple[Any, ...]) -> tuple[Any, Any, Any, Any]:
+    """Query, value, key and mask, given one by one or as a list; None where there is none."""
+    given = tuple(inputs[0]) if len(inputs) == 1 and isinstance(inputs[0], (list, tuple)) else inputs
+    if not 1 <= len(given) <= 4 or given[0] is None:
+        raise ArgumentError(f"the inputs are query, value, key and attention_mask, got {len(given)}", site=here())
+    query, value, key, mask = (*given, *(None,) * (4 - len(given)))
+    return query, value, key, mask
+
+
 def _inputs(scope: Scope, query: Any, value: Any, key: Any) -> tuple[Tensor, Tensor, Tensor]:
     """Query, value and key of shapes (N, T, ...), (N, S, ...), (N, S, ...); the same Tensor where they are the same input."""
     q = scope.cast(query)
@@ -148,9 +157,7 @@ def _remembered(scope: Scope, name: str, new: Tensor, place: Tensor, length: int
 
 def _attend(scope: Scope, layer: Any, heads: Heads, output: int | None, inputs: tuple[Any, ...]) -> Any:
     """The whole of an attention layer with several heads."""
-    query, value, key, attention_mask = (*inputs, None, None, None, None)[:4]
-    if query is None or len(inputs) > 4:
-        raise ArgumentError(f"the inputs are query, value, key and attention_mask, got {len(inputs)}", site=here())
+    query, value, key, attention_mask = _named(inputs)
     q, v, k = _inputs(scope, query, value, key)
     samples, queries, width = q.shape
     keys = k.shape[1]
@@ -363,9 +370,7 @@ class GroupQueryAttention(Layer):
 # --- one head, without projections ----------------------------------------------------------------------------------
 def _bare(scope: Scope, layer: Any, inputs: tuple[Any, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """Checked inputs of a layer that compares them as they are."""
-    query, value, key, attention_mask = (*inputs, None, None, None, None)[:4]
-    if query is None or len(inputs) > 4:
-        raise ArgumentError(f"the inputs are query, value, key and attention_mask, got {len(inputs)}", site=here())
+    query, value, key, attention_mask = _named(inputs)
     q, v, k = _inputs(scope, query, value, key)
     if q.shape[-1] != k.shape[-1]:
         raise ShapeError(f"query and key must have the same width, got the shapes {q.shape} and {k.shape}", site=here(),
