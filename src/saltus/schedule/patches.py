@@ -71,18 +71,20 @@ class Patches:
     def tiled(node: Node) -> bool:
         """Whether a convolution (or the gradient of its kernel) is computed by tiles with fewer multiplications: backend/cpu/winograd.py.
 
-        That takes kernels of 3 x 3 at every place, and enough of channels, filters and tiles to pay for the transforms.
+        That takes kernels of 3 x 3 or 2 x 2 at every place, and enough of channels, filters and tiles to pay for the transforms.
         """
         weight = node.op.name == "conv_weight"
         kernel: Shape = node.attr("kernel") if weight else node.src[1].shape[:-2]
-        if kernel != (3, 3) or node.attr("stride") != (1, 1) or node.attr("dilation") != (1, 1):
+        if kernel not in ((3, 3), (2, 2)) or node.attr("stride") != (1, 1) or node.attr("dilation") != (1, 1):
             return False
         channels, filters = node.src[0].shape[-1], node.shape[-1]
         out = (node.src[1] if weight else node).shape[:-1]
-        tiles = out[0] * -(-out[1] // 2) * -(-out[2] // 2)
-        used = math.prod(out) / (4 * tiles)  # tiles that hang over the edge compute what nobody needs
+        side = 5 - kernel[0]  # of a tile
+        tiles = out[0] * -(-out[1] // side) * -(-out[2] // side)
+        used = math.prod(out) / (side * side * tiles)  # tiles that hang over the edge compute what nobody needs
         suits = channels % 16 == 0 and filters % 16 == 0 and used >= 0.7
-        return suits and channels * filters <= 256 * 256 and tiles * 16 >= channels * filters and tiles >= 48
+        most = 256 * (256 if weight else 512)  # beyond, partial sums or the transformed kernel pass through memory too often
+        return suits and channels * filters <= most and tiles >= 48 and tiles * 256 >= channels * filters
 
     @staticmethod
     def apart(node: Node) -> bool:

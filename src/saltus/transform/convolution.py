@@ -17,7 +17,7 @@ from saltus.ir.node import Node, at, broadcast, full, rebuild, topological
 from saltus.ir.spec import OPS, Shape
 from saltus.ops import movement as move
 from saltus.ops.contract import matmul
-from saltus.ops.convolution import conv, conv_input, conv_weight, interleave, reach
+from saltus.ops.convolution import conv, conv_input, conv_weight, interleave, out_size, reach
 from saltus.ops.windows import fold
 from saltus.transform.loops import SCAN, Loop
 
@@ -121,6 +121,45 @@ def _narrow_weight(x: Node, g: Node, kernel: Shape, stride: Shape, dilation: Sha
     return move.permute(made, (*range(1, rank + 1), 0, rank + 1))
 
 
+def _even(kernel: Shape, stride: Shape, dilation: Shape, out: Shape, channels: int, filters: int) -> bool:
+    """Whether a strided convolution is one of neighbouring blocks that the engine computes with fewer multiplications."""
+    if min(out) < 6:
+        return False
+    known = all(k == 2 * s and s > 1 for k, s in zip(kernel, stride, strict=True)) and max(dilation) == 1
+    return known and len(kernel) == 2 and channels % 16 == 0 and filters % 16 == 0
+
+
+def _blocks(x: Node, out: Shape, stride: Shape, low: Shape) -> Node:
+    """The blocks of `stride` elements of a padded map as channels: one more block an axis than there are places of the kernel."""
+    (down, across), (a, b) = stride, ((out[0] + 1) * stride[0], (out[1] + 1) * stride[1])
+    high = [n - m - i for n, m, i in zip((a, b), x.shape[1:-1], low, strict=True)]
+    cut, _, after = _cropped(x, low, high)
+    padded = move.pad(cut, (0, *low, 0), (0, *after, 0))
+    cells = move.reshape(padded, (x.shape[0], out[0] + 1, down, out[1] + 1, across, x.shape[-1]))
+    return move.reshape(move.permute(cells, (0, 1, 3, 2, 4, 5)), (x.shape[0], out[0] + 1, out[1] + 1, down * across * x.shape[-1]))
+
+
+def _blocks_of_kernel(w: Node, stride: Shape) -> Node:
+    """A kernel (2 s, 2 t, C, F) as (2, 2, s t C, F)."""
+    cells = move.reshape(w, (2, stride[0], 2, stride[1], *w.shape[2:]))
+    return move.reshape(move.permute(cells, (0, 2, 1, 3, 4, 5)), (2, 2, math.prod(stride) * w.shape[2], w.shape[3]))
+
+
+def _even_input(g: Node, w: Node, size: Shape, stride: Shape, low: Shape) -> Node:
+    """All phases of the stride as filters of one convolution, then put beside each other."""
+    (s, t), depth = stride, w.shape[2]
+    cells = move.reshape(w, (2, s, 2, t, *w.shape[2:]))
+    turned = move.permute(move.flip(cells, (0, 2)), (0, 2, 5, 1, 3, 4))
+    weights = move.reshape(turned, (2, 2, w.shape[3], s * t * depth))
+    made = _conv(g, weights, stride=(1, 1), dilation=(1, 1), low=(1, 1), high=(1, 1), groups=1)
+    n, rows, columns = made.shape[:3]
+    cells = move.permute(move.reshape(made, (n, rows, columns, s, t, depth)), (0, 1, 3, 2, 4, 5))
+    whole = move.reshape(cells, (n, rows * s, columns * t, depth))
+    missing = [max(0, i + m - k) for i, m, k in zip(low, size, whole.shape[1:3], strict=True)]  # beyond what the kernel reaches
+    whole = move.pad(whole, (0, 0, 0, 0), (0, *missing, 0))
+    return move.slice_(whole, (0, *low, 0), (n, low[0] + size[0], low[1] + size[1], depth))
+
+
 # --- the three ------------------------------------------------------------------------------------------------------
 def _conv(x: Node, w: Node, *, stride: Shape, dilation: Shape, low: Shape, high: Shape, groups: int) -> Node:
     attrs: dict[str, Any] = {"stride": stride, "dilation": dilation, "low": low, "high": high}
@@ -145,6 +184,10 @@ def _conv(x: Node, w: Node, *, stride: Shape, dilation: Shape, low: Shape, high:
         return move.reshape(made, (*rows.shape[:-1], w.shape[-1]))
     if _narrow(w.shape[-1], w.shape[-2]) and max(stride) == 1:
         return _narrow_conv(x, w, **attrs)
+    out = out_size(x.shape[1:-1], kernel, stride, dilation, low, high)
+    if _even(kernel, stride, dilation, out, x.shape[-1], w.shape[-1]):
+        blocks = _blocks(x, out, stride, low)
+        return conv(blocks, _blocks_of_kernel(w, stride), stride=(1, 1), dilation=(1, 1), low=(0, 0), high=(0, 0), groups=1)
     return conv(x, w, groups=1, **attrs)
 
 
@@ -162,6 +205,8 @@ def _conv_input(
         return _by_groups(groups, part, rank + 1)
     if groups == 1 and _narrow(w.shape[-2], w.shape[-1]):
         return _narrow_input(g, w, size, stride, dilation, low, high)
+    if groups == 1 and _even(kernel, stride, dilation, g.shape[1:-1], w.shape[-2], w.shape[-1]):
+        return _even_input(g, w, size, stride, low)
     # out[i] = sum over k of g[(i + low - k * dilation) / stride]: outputs i = stride * j + p use the kernel elements that make it whole
     shape = (g.shape[0], *size, w.shape[-2] * groups)
     phases = [[_phase(p, *axis) for p in range(axis[2])] for axis in zip(size, kernel, stride, dilation, low, g.shape[1:-1], strict=True)]
@@ -230,6 +275,12 @@ def _conv_weight(
         return move.reshape(matmul(left, right, ta=True, tb=False), (*kernel, x.shape[-1], g.shape[-1]))
     if _narrow(g.shape[-1], x.shape[-1]):
         return _narrow_weight(x, g, kernel, stride, dilation, low)
+    many = math.prod(stride) * x.shape[-1] * g.shape[-1] > 256 * 256
+    if not many and _even(kernel, stride, dilation, g.shape[1:-1], x.shape[-1], g.shape[-1]):
+        plain: dict[str, Any] = {"stride": (1, 1), "dilation": (1, 1), "low": (0, 0), "high": (0, 0)}
+        made = conv_weight(_blocks(x, g.shape[1:-1], stride, low), g, kernel=(2, 2), groups=1, **plain)
+        cells = move.permute(move.reshape(made, (2, 2, *stride, x.shape[-1], g.shape[-1])), (0, 2, 1, 3, 4, 5))
+        return move.reshape(cells, (*kernel, x.shape[-1], g.shape[-1]))
     return conv_weight(x, g, groups=1, **attrs)
 
 

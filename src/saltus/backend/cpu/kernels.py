@@ -344,7 +344,8 @@ def _tiled(node: Node, product: _Product, epilogue: Epilogue, label: str, why: s
         u = placeholder((16 * patches.channels * filters * size,), dt.uint8)
         forward = winograd.ForwardKernel(patches, source, u, filters, node.dtype, vector_bits, epilogue, label, why)
         return [[winograd.WeightKernel(other, u, label)], [forward]]
-    gradient = winograd.GradientKernel(patches, source, (other.base, other.offset * size), None, filters, node.dtype, vector_bits, label, why)
+    gradients = (other.base, other.offset * size)
+    gradient = winograd.GradientKernel(patches, source, gradients, None, filters, node.dtype, vector_bits, label, why)
     gradient.partials = placeholder((gradient.partial_bytes,), dt.uint8)
     return [[gradient], [winograd.GradientCombineKernel(gradient, gradient.partials, epilogue, label)]]
 

@@ -1,6 +1,6 @@
-"""Convolutions of 3 x 3 elements with fewer multiplications: Winograd's minimal filtering F(2 x 2, 3 x 3).
+"""Convolutions with fewer multiplications: Winograd's minimal filtering F(2 x 2, 3 x 3), and F(3 x 3, 2 x 2) for kernels of 2 x 2.
 
-Four outputs of a tile need 16 products a channel and filter instead of 36. A tile's 4 x 4 patch d and the kernel g are transformed,
+The outputs of a tile need 16 products a channel and filter instead of 36. A tile's 4 x 4 patch d and the kernel g are transformed,
 V = B'dB and U = GgG', their products M = V * U are summed over channels as 16 matrix products, and A'MA are the outputs. The kernel's
 gradient is the transpose of the same: G'(V * AyA')G, summed over tiles. All transforms only add and halve, so the error stays near
 that of the direct sum (about 2e-7 of the largest value in float32; a test holds it below 1e-5). A chunk keeps V and M of its tiles
@@ -11,6 +11,7 @@ Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", 201
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,15 +29,17 @@ _PLACES = 16  # of a transformed tile
 _TILE_WORDS = (
     "x", "u", "tiles", "block", "across", "down", "channels", "filters", "batch_stride", "row_step", "column_step", "height", "width",
     "low_row", "low_column", "out_height", "out_width", "v_line", "v_place", "m_line", "m_place", "m_offset", "blocks",
+    "column_block",
 )  # fmt: skip
 _WEIGHT_WORDS = ("w", "u", "channels", "filters", "row", "column", "channel", "filter")
 _GRADIENT_COMBINE_WORDS = ("partials", "parts", "channels", "filters")
 _CHUNK_CHANNELS = 8  # of the kernel's transforms
 _SCRATCH = {"forward": 384 * 1024, "gradient": 320 * 1024}  # with the transformed kernel it shares a second-level cache of a megabyte
+_KERNEL_BYTES = 1280 * 1024  # of the transformed kernel that a chunk uses: it gets a block of the filters where that is more
 _HEIGHTS = {512: 12, 256: 6, 128: 8}
 _GRADIENT_HEIGHTS = {512: 8, 256: 4, 128: 8}  # divide 16, as channels do
 _VECTORS = {512: 2, 256: 2, 128: 3}
-_PARTS_BYTES = 8 * 1024 * 1024  # of partial sums of a kernel's gradient
+_PARTS_BYTES = 16 * 1024 * 1024  # of partial sums of a kernel's gradient
 _MOST_PARTS = 16
 
 
@@ -50,28 +53,38 @@ def _patch(b: Emitter, d: Sequence[Value]) -> list[Value]:
     return [b.sub(d[0], d[2]), b.add(d[1], d[2]), b.sub(d[2], d[1]), b.sub(d[1], d[3])]
 
 
-def _outputs(b: Emitter, m: Sequence[Value]) -> list[Value]:
+def _outputs(b: Emitter, m: Sequence[Value], tile_side: int) -> list[Value]:
     """A'm"""
-    return [b.add(b.add(m[0], m[1]), m[2]), b.sub(b.sub(m[1], m[2]), m[3])]
+    both, difference = b.add(m[1], m[2]), b.sub(m[1], m[2])
+    if tile_side == 2:
+        return [b.add(m[0], both), b.sub(difference, m[3])]
+    return [b.add(m[0], both), difference, b.sub(both, m[3])]
 
 
 def _spread(b: Emitter, y: Sequence[Value]) -> list[Value]:
     """Ay"""
-    return [y[0], b.add(y[0], y[1]), b.sub(y[0], y[1]), b.neg(y[1])]
+    if len(y) == 2:
+        return [y[0], b.add(y[0], y[1]), b.sub(y[0], y[1]), b.neg(y[1])]
+    ends = b.add(y[0], y[2])
+    return [y[0], b.add(ends, y[1]), b.sub(ends, y[1]), b.neg(y[2])]
 
 
 def _kernel(b: Emitter, g: Sequence[Value]) -> list[Value]:
     """Gg"""
     half = b.like(0.5, g[0])
-    ends = b.mul(b.add(g[0], g[2]), half)
-    middle = b.mul(g[1], half)
-    return [g[0], b.add(ends, middle), b.sub(ends, middle), g[2]]
+    if len(g) == 2:
+        ends, middle = b.mul(g[0], half), b.mul(g[1], half)
+    else:
+        ends, middle = b.mul(b.add(g[0], g[2]), half), b.mul(g[1], half)
+    return [g[0], b.add(ends, middle), b.sub(ends, middle), g[-1]]
 
 
-def _kernel_back(b: Emitter, s: Sequence[Value]) -> list[Value]:
+def _kernel_back(b: Emitter, s: Sequence[Value], kernel_side: int) -> list[Value]:
     """G's"""
     half = b.like(0.5, s[0])
     both, difference = b.mul(b.add(s[1], s[2]), half), b.mul(b.sub(s[1], s[2]), half)
+    if kernel_side == 2:
+        return [b.add(s[0], both), b.add(difference, s[3])]
     return [b.add(s[0], both), difference, b.add(both, s[3])]
 
 
@@ -94,7 +107,7 @@ class WinogradKernel:
     def show(self) -> str:
         return f"{self.label}: {type(self).__name__}"
 
-    def emit(self, symbol: str, vector_bits: int, math: dict[str, Any]) -> str:
+    def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
         """LLVM IR text of the kernel."""
         raise NotImplementedError
 
@@ -105,18 +118,18 @@ class WeightKernel(WinogradKernel):
     def __init__(self, view: View, u: Node, label: str) -> None:
         self.view, self.u, self.label, self.dtype = view, u, label + " (kernel)", view.base.dtype
         self.channels, self.filters = view.shape[-2:]
-        self.nbytes = (9 + _PLACES) * self.channels * self.filters * self.dtype.itemsize
+        self.nbytes = (math.prod(view.shape[:2]) + _PLACES) * self.channels * self.filters * self.dtype.itemsize
         self.why = "the kernel is transformed once for all tiles"
 
     def key(self) -> str:
-        return f"winograd kernel {self.dtype.name} {self.view.strides[-1] == 1}"
+        return f"winograd kernel {self.view.shape[0]} {self.dtype.name} {self.view.strides[-1] == 1}"
 
     def words(self) -> tuple[list[int], list[tuple[int, Node, int]], int]:
         words = [0, 0, self.channels, self.filters, *self.view.strides]
         pointers = [(0, self.view.base, self.view.offset * self.dtype.itemsize), (1, self.u, 0)]
         return words, pointers, -(-self.channels // _CHUNK_CHANNELS)
 
-    def emit(self, symbol: str, vector_bits: int, math: dict[str, Any]) -> str:
+    def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
         b = Emitter(symbol, PARAMETERS, vector_bits)
         w, dtype, lanes = _words(b, _WEIGHT_WORDS, ("w", "u")), self.dtype, vector_bits // self.dtype.bits
         first = b.mul(b.parameters[1], b.index(_CHUNK_CHANNELS))
@@ -126,9 +139,9 @@ class WeightKernel(WinogradKernel):
         with b.loop(first, last) as channel, b.loop(0, w["filters"], lanes) as column:
             source = b.add(b.mul(channel.index, w["channel"]), b.mul(column.index, w["filter"]))
             rows = []
-            for i in range(3):
+            for i in range(self.view.shape[0]):
                 row = []
-                for j in range(3):
+                for j in range(self.view.shape[1]):
                     shift = b.add(source, b.add(b.mul(w["row"], b.index(i)), b.mul(w["column"], b.index(j))))
                     pointer = b.offset(w["w"], shift, dtype)
                     dense = self.view.strides[-1] == 1
@@ -150,11 +163,14 @@ class _Tiles(WinogradKernel):
     def __init__(self, patches: Patches, x: tuple[Node, int], u: Node, filters: int, dtype: DType, vector_bits: int) -> None:
         self.patches, self.x, self.u, self.filters, self.dtype = patches, x, u, filters, dtype
         rows, columns = patches.axes
-        self.down, self.across = -(-rows.out // 2), -(-columns.out // 2)
+        self.side = 5 - rows.kernel  # of a tile's outputs
+        self.down, self.across = -(-rows.out // self.side), -(-columns.out // self.side)
         self.tiles = patches.batch * self.down * self.across
         lanes, height = vector_bits // dtype.bits, _HEIGHTS[vector_bits]
         size = dtype.itemsize
-        self.v_line, self.m_line = (n + (lanes if n * size % 1024 == 0 else 0) for n in (patches.channels, filters))
+        self.column_block = max(32, _KERNEL_BYTES // (_PLACES * patches.channels * size) // 32 * 32)
+        self.column_blocks = -(-filters // self.column_block)
+        self.v_line, self.m_line = (n + (lanes if n * size % 1024 == 0 else 0) for n in (patches.channels, min(filters, self.column_block)))
         bytes_a_tile = _PLACES * (self.v_line + self.m_line) * size
         block = max(1, _SCRATCH[self.kind] // (bytes_a_tile * height))
         self.block = height * min(block, max(1, -(-self.tiles // height)))
@@ -169,7 +185,7 @@ class _Tiles(WinogradKernel):
         words = [
             0, 0, self.tiles, self.block, self.across, self.down, p.channels, self.filters, p.batch_stride, rows.step, columns.step,
             rows.size, columns.size, rows.low, columns.low, rows.out, columns.out, self.v_line, self.v_place, self.m_line, self.m_place,
-            _PLACES * self.v_place, self.blocks,
+            _PLACES * self.v_place, self.blocks, self.column_block,
         ]  # fmt: skip
         return words, [(0, *self.x), (1, self.u, 0)]
 
@@ -190,10 +206,10 @@ class _Tiles(WinogradKernel):
     def _transform_patches(self, b: Emitter, w: dict[str, Value], v: Value, first: Value, last: Value) -> None:
         """V of the tiles from first to last."""
         dtype, lanes = self.dtype, b.vector_bits // self.dtype.bits
-        two, zero = b.index(2), b.index(0)
+        side, zero = b.index(self.side), b.index(0)
         with b.loop(first, last, 1, [*self._places(b, w, first), v]) as turn:
             array, down, across, line = turn.carried
-            corner = [b.sub(b.mul(down, two), w["low_row"]), b.sub(b.mul(across, two), w["low_column"])]
+            corner = [b.sub(b.mul(down, side), w["low_row"]), b.sub(b.mul(across, side), w["low_column"])]
             base = b.mul(array, w["batch_stride"])
             base = b.add(base, b.add(b.mul(corner[0], w["row_step"]), b.mul(corner[1], w["column_step"])))
             source = b.offset(w["x"], base, dtype)
@@ -230,13 +246,18 @@ class _Tiles(WinogradKernel):
             turn.next([*self._following(b, w, (array, down, across)), b.offset(line, w["v_line"], dtype)])
 
     def _pixels(self, b: Emitter, w: dict[str, Value], places: Sequence[Value]) -> tuple[list[list[Value]], list[list[Value]]]:
-        """Row numbers of a tile's four outputs, and which of them exist."""
-        zero_one = [b.index(0), b.index(1)]
-        down, across = ([b.add(b.mul(p, b.index(2)), k) for k in zero_one] for p in places[1:])
+        """Row numbers of a tile's outputs, and which of them exist."""
+        steps = [b.index(k) for k in range(self.side)]
+        down, across = ([b.add(b.mul(p, b.index(self.side)), k) for k in steps] for p in places[1:])
         lines = [b.add(b.mul(places[0], w["out_height"]), d) for d in down]
         rows = [[b.add(b.mul(line, w["out_width"]), a) for a in across] for line in lines]
         exist = [[b.and_(b.less(d, w["out_height"]), b.less(a, w["out_width"])) for a in across] for d in down]
         return rows, exist
+
+    def _columns(self, b: Emitter, w: dict[str, Value], block: Value) -> tuple[Value, Value]:
+        """First filter of a block, and how many there are."""
+        start = b.mul(block, w["column_block"])
+        return start, b.minimum(b.sub(w["filters"], start), w["column_block"])
 
     def _panels(self, b: Emitter, columns: Value, body: Callable[[int, Value], None]) -> None:
         """Run a body for panels of registers that cover the columns: as wide as tiles can be, then single registers."""
@@ -260,18 +281,19 @@ class ForwardKernel(_Tiles):
         self.epilogue, self.label, self.why = epilogue, label, why
 
     def key(self) -> str:
-        return f"winograd {self.dtype.name} {self.epilogue.key()}"
+        return f"winograd {self.side} {self.dtype.name} {self.epilogue.key()}"
 
     def words(self) -> tuple[list[int], list[tuple[int, Node, int]], int]:
         words, pointers = self._words()
         more, extra = self.epilogue.words()
-        return words + more[len(words) :], pointers + extra, self.blocks
+        return words + more[len(words) :], pointers + extra, self.blocks * self.column_blocks
 
-    def emit(self, symbol: str, vector_bits: int, math: dict[str, Any]) -> str:
-        b = Emitter(symbol, PARAMETERS, vector_bits, math_functions=math)
+    def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
+        b = Emitter(symbol, PARAMETERS, vector_bits, math_functions=functions)
         w, dtype, lanes = _words(b, _TILE_WORDS, ("x", "u")), self.dtype, vector_bits // self.dtype.bits
-        first = b.mul(b.parameters[1], w["block"])
+        first = b.mul(b.rem(b.parameters[1], w["blocks"]), w["block"])
         last = b.minimum(b.add(first, w["block"]), w["tiles"])
+        start, width = self._columns(b, w, b.div(b.parameters[1], w["blocks"]))
         v = b.parameters[2]
         m = b.offset(v, w["m_offset"], dtype)
         self._transform_patches(b, w, v, first, last)
@@ -280,7 +302,7 @@ class ForwardKernel(_Tiles):
         with b.loop(0, _PLACES) as place:
             here_v = b.offset(v, b.mul(place.index, w["v_place"]), dtype)
             here_m = b.offset(m, b.mul(place.index, w["m_place"]), dtype)
-            here_u = b.offset(w["u"], b.mul(place.index, b.mul(w["channels"], w["filters"])), dtype)
+            here_u = b.offset(w["u"], b.add(b.mul(place.index, b.mul(w["channels"], w["filters"])), start), dtype)
 
             def panel(vectors: int, column: Value) -> None:
                 with b.loop(0, lines) as group:
@@ -294,11 +316,11 @@ class ForwardKernel(_Tiles):
                             b.store(sums[r * vectors + k], b.offset(target, k * lanes, dtype), dtype)
                         target = b.offset(target, w["m_line"], dtype)
 
-            self._panels(b, w["filters"], panel)
+            self._panels(b, width, panel)
         with b.loop(first, last, 1, [*self._places(b, w, first), m]) as turn:
             places, line = turn.carried[:3], turn.carried[3]
             rows, exist = self._pixels(b, w, places)
-            with b.loop(0, w["filters"], lanes) as column:
+            with b.loop(0, width, lanes) as column:
                 source = b.offset(line, column.index, dtype)
                 square = []
                 for _ in range(4):
@@ -307,11 +329,11 @@ class ForwardKernel(_Tiles):
                         values.append(b.load(source, dtype, lanes))
                         source = b.offset(source, w["m_place"], dtype)
                     square.append(values)
-                made = _square(b, _outputs, square)
-                for i in range(2):
-                    for j in range(2):
+                made = _square(b, lambda b, m: _outputs(b, m, self.side), square)
+                for i in range(self.side):
+                    for j in range(self.side):
                         with b.when(exist[i][j]):
-                            self.epilogue(b, made[i][j], b.index(0), rows[i][j], column.index, None)
+                            self.epilogue(b, made[i][j], b.index(0), rows[i][j], b.add(start, column.index), None)
             turn.next([*self._following(b, w, places), b.offset(line, w["m_line"], dtype)])
         return b.text()
 
@@ -332,24 +354,26 @@ class GradientKernel(_Tiles):
         self.partial_bytes = self.parts * own
 
     def key(self) -> str:
-        return f"winograd gradient {self.dtype.name}"
+        return f"winograd gradient {self.side} {self.dtype.name}"
 
     def words(self) -> tuple[list[int], list[tuple[int, Node, int]], int]:
         words, pointers = self._words()
         assert self.partials is not None
         own = len(words)
-        words += [0, self.span]
-        return words, [pointers[0], (1, *self.g), (own, self.partials, 0)], self.parts
+        words += [0, self.span, self.parts]
+        return words, [pointers[0], (1, *self.g), (own, self.partials, 0)], self.parts * self.column_blocks
 
-    def emit(self, symbol: str, vector_bits: int, math: dict[str, Any]) -> str:
+    def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
         b = Emitter(symbol, PARAMETERS, vector_bits)
-        w = _words(b, (*_TILE_WORDS, "partials", "span"), ("x", "u", "partials"))
+        w = _words(b, (*_TILE_WORDS, "partials", "span", "parts"), ("x", "u", "partials"))
         dtype, lanes = self.dtype, vector_bits // self.dtype.bits
         v = b.parameters[2]
         m = b.offset(v, w["m_offset"], dtype)
         matrix = b.mul(w["channels"], w["filters"])
-        sums_of = b.offset(w["partials"], b.mul(b.parameters[1], b.mul(matrix, b.index(_PLACES))), dtype)
-        begin = b.mul(b.parameters[1], w["span"])
+        part = b.rem(b.parameters[1], w["parts"])
+        start, width = self._columns(b, w, b.div(b.parameters[1], w["parts"]))
+        sums_of = b.offset(w["partials"], b.add(b.mul(part, b.mul(matrix, b.index(_PLACES))), start), dtype)
+        begin = b.mul(part, w["span"])
         end = b.minimum(b.add(begin, w["span"]), w["blocks"])
         height = _GRADIENT_HEIGHTS[vector_bits]
         with b.loop(begin, end) as block:
@@ -358,7 +382,7 @@ class GradientKernel(_Tiles):
             depth = b.sub(last, first)
             fresh = b.equal(block.index, begin)
             self._transform_patches(b, w, v, first, last)
-            self._transform_gradient(b, w, m, first, last)
+            self._transform_gradient(b, w, m, first, last, start, width)
             with b.loop(0, _PLACES) as place:
                 here_v = b.offset(v, b.mul(place.index, w["v_place"]), dtype)
                 here_m = b.offset(m, b.mul(place.index, w["m_place"]), dtype)
@@ -373,24 +397,25 @@ class GradientKernel(_Tiles):
                         targets = [b.offset(target, b.mul(w["filters"], b.index(r)), dtype) for r in range(height)]
                         pointers = [b.offset(t, k * lanes, dtype) for t in targets for k in range(vectors)]
                         zero = [b.const(0.0, dtype, lanes)] * count
-                        start = b.either(fresh, lambda: zero, lambda: [b.load(p, dtype, lanes) for p in pointers])
-                        for value, pointer in zip(tile(b, dtype, height, vectors, left, right, depth, start), pointers, strict=True):
+                        before = b.either(fresh, lambda: zero, lambda: [b.load(p, dtype, lanes) for p in pointers])
+                        for value, pointer in zip(tile(b, dtype, height, vectors, left, right, depth, before), pointers, strict=True):
                             b.store(value, pointer, dtype)
 
-                self._panels(b, w["filters"], panel)
+                self._panels(b, width, panel)
         return b.text()
 
-    def _transform_gradient(self, b: Emitter, w: dict[str, Value], m: Value, first: Value, last: Value) -> None:
+    def _transform_gradient(self, b: Emitter, w: dict[str, Value], m: Value, first: Value, last: Value, start: Value,
+                            width: Value) -> None:  # fmt: skip
         """AyA' of the output's gradient y, 0 where a tile hangs over the edge."""
         dtype, lanes = self.dtype, b.vector_bits // self.dtype.bits
         with b.loop(first, last, 1, [*self._places(b, w, first), m]) as turn:
             places, line = turn.carried[:3], turn.carried[3]
             rows, exist = self._pixels(b, w, places)
             masks = [[b.splat(e, lanes) for e in line_] for line_ in exist]
-            sources = [[b.offset(w["u"], b.mul(r, w["filters"]), dtype) for r in line_] for line_ in rows]
-            with b.loop(0, w["filters"], lanes) as column:
+            sources = [[b.offset(w["u"], b.add(b.mul(r, w["filters"]), start), dtype) for r in line_] for line_ in rows]
+            with b.loop(0, width, lanes) as column:
                 at = [[b.offset(source, column.index, dtype) for source in line_] for line_ in sources]
-                square = [[b.load(at[i][j], dtype, lanes, masks[i][j]) for j in range(2)] for i in range(2)]
+                square = [[b.load(at[i][j], dtype, lanes, masks[i][j]) for j in range(self.side)] for i in range(self.side)]
                 target = b.offset(line, column.index, dtype)
                 for values in _square(b, _spread, square):
                     for value in values:
@@ -400,7 +425,7 @@ class GradientKernel(_Tiles):
 
 
 class GradientCombineKernel(WinogradKernel):
-    """Adds the parts in order and transforms back: G'SG, nine rows of the kernel's gradient a channel."""
+    """Adds the parts in order and transforms back: G'SG, a row of the kernel's gradient for each of its elements and channels."""
 
     def __init__(self, gradient: GradientKernel, partials: Node, epilogue: Any, label: str) -> None:
         self.gradient, self.partials, self.epilogue, self.label = gradient, partials, epilogue, label + " (combine)"
@@ -408,7 +433,7 @@ class GradientCombineKernel(WinogradKernel):
         self.nbytes = gradient.partial_bytes
 
     def key(self) -> str:
-        return f"winograd combine {self.gradient.dtype.name} {self.epilogue.key()}"
+        return f"winograd combine {self.gradient.side} {self.gradient.dtype.name} {self.epilogue.key()}"
 
     def words(self) -> tuple[list[int], list[tuple[int, Node, int]], int]:
         channels = self.gradient.patches.channels
@@ -416,9 +441,9 @@ class GradientCombineKernel(WinogradKernel):
         more, extra = self.epilogue.words()
         return words + more[len(words) :], [(0, self.partials, 0), *extra], -(-channels // _CHUNK_CHANNELS)
 
-    def emit(self, symbol: str, vector_bits: int, math: dict[str, Any]) -> str:
-        b = Emitter(symbol, PARAMETERS, vector_bits, math_functions=math)
-        dtype = self.gradient.dtype
+    def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
+        b = Emitter(symbol, PARAMETERS, vector_bits, math_functions=functions)
+        dtype, side = self.gradient.dtype, 5 - self.gradient.side
         w, lanes = _words(b, _GRADIENT_COMBINE_WORDS, ("partials",)), vector_bits // dtype.bits
         first = b.mul(b.parameters[1], b.index(_CHUNK_CHANNELS))
         last = b.minimum(b.add(first, b.index(_CHUNK_CHANNELS)), w["channels"])
@@ -434,9 +459,9 @@ class GradientCombineKernel(WinogradKernel):
                 other = values(b.offset(at, b.mul(turn.index, part), dtype))
                 turn.next([b.add(x, y) for x, y in zip(turn.carried, other, strict=True)])
             square = [turn.results[4 * i : 4 * i + 4] for i in range(4)]
-            for i, made in enumerate(_square(b, _kernel_back, square)):
+            for i, made in enumerate(_square(b, lambda b, s: _kernel_back(b, s, side), square)):
                 for j, value in enumerate(made):
-                    row = b.add(b.mul(w["channels"], b.index(3 * i + j)), channel.index)
+                    row = b.add(b.mul(w["channels"], b.index(side * i + j)), channel.index)
                     self.epilogue(b, value, b.index(0), row, column.index, None)
         return b.text()
 
