@@ -1,7 +1,8 @@
 """Batch normalisation folded into the layer before it, for networks that are only used. In: containers, convolution, depthwise.
 
 At prediction a batch normalisation is y * factor + shift for each channel, so a product or convolution before it can have that in its
-kernel and bias. Containers are walked in the order in which their `call` names the layers inside them, and parameters move to their new paths.
+kernel and bias. Containers are walked in the order in which their `call` names the layers inside them; parameters move to their new
+paths.
 """
 
 from __future__ import annotations
