@@ -28,7 +28,7 @@ from saltus.schedule.view import ZERO, Map, View, along, identity, strides_over,
 
 CHUNK_COST = 40_000  # of one chunk, about cycles: long against claiming it, short against a phase
 KEPT_FLOPS = 8  # an operation this costly is kept for a row's next pass rather than done again
-SHORT_ROW = 4  # elements of a row up to which vectors run across rows
+SHORT_ROW = 6  # elements of a row up to which vectors run across rows
 SPLIT_LENGTH = 16384  # most elements of a long reduction that one chunk folds
 SPLIT_WORK = 65536  # elements of all its rows together
 

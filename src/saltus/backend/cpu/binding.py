@@ -103,7 +103,8 @@ look:
   %whole = and i32 %flags, {_WHOLE}
   %limit.p = getelementptr i64, ptr %f, i64 3
   %limit = load i64, ptr %limit.p
-  %references = load i64, ptr %a
+  %references32 = load i32, ptr %a
+  %references = zext i32 %references32 to i64
   %base.of.p = {load} %a, i64 {head + 32}
   %base.of = load i64, ptr %base.of.p
   %lent = icmp ne i64 %base.of, 0
@@ -263,10 +264,9 @@ def _as_believed(bind: Callable[[int, list[Array], list[Array]], int]) -> bool:
             return False
         if words.tolist() != [first.ctypes.data, second.ctypes.data + 8, result.ctypes.data]:
             return False
-        held = [first]
-        for more, refused in ((0, 0), (-1, 1)):
-            limited = Binding(0, forms, 1, [], {0: sys.getrefcount(first) - 1 + 1 + more})  # without that of the question, with a list's
-            if bind(limited.address, [*held, second], [result]) != refused:
+        held = [np.zeros((2, 3), np.float32)]
+        for limit, refused in ((2, 0), (1, 1)):  # two lists refer to it
+            if bind(Binding(0, forms, 1, [], {0: limit}).address, [*held, second], [result]) != refused:
                 return False
         lent = np.frombuffer(bytes(24), np.float32).reshape(2, 3)
         if bind(Binding(0, forms, 1, [], {0: 100}).address, [lent, second], [result]) != 1:
