@@ -32,6 +32,20 @@ def test_a_training_step_equals_the_reference() -> None:
         np.testing.assert_allclose(g, want, rtol=1e-4, atol=1e-5)
 
 
+def test_what_a_loop_reads_of_a_product_in_another_shape_is_made_by_the_product() -> None:
+    x, w, b = (placeholder(s, dt.float32) for s in ((12, 8), (8, 16), (16,)))
+    rows = OPS["matmul"](x, w, ta=False, tb=False) + OPS["broadcast_to"](b, shape=(12, 16))
+    steps = OPS["reshape"](rows, shape=(3, 4, 16))
+    (last,), _ = scan_nodes(lambda h, row: ((h * row,), ()), (OPS["broadcast_to"](b, shape=(4, 16)),), (steps,))
+    program = compile_graph((x, w, b), (last,), backend="native")
+    text = program.explain(timed=False)
+    assert "matmul+add" in text
+    assert "reshape" not in text
+    arrays = random_arrays((x, w, b))
+    (got,) = program(arrays)
+    np.testing.assert_allclose(got, evaluate([last], dict(zip((x, w, b), arrays, strict=True)))[0], rtol=1e-4, atol=1e-5)
+
+
 def test_donated_state_is_updated_in_place_without_copies() -> None:
     inputs, outputs = training_step(64)
     arrays = random_arrays(inputs)

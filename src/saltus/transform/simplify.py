@@ -1,8 +1,9 @@
 """Simplification: the same values from fewer, smaller or cheaper nodes.
 
-PASSES is the whole story, in order; all but `rewrite` are about loops (`loops.py`). `rewrite` walks the graph
-once from its inputs and offers each node to the rules registered for its op (`rules.py`). Rules keep values, NaN, infinities and the sign of zero
-included; only the order in which a sum is added up may change, and the sign of a sum that is 0.
+PASSES is the whole story, in order; all but `rewrite` are about loops (`loops.py`). `rewrite` walks the graph once
+from its inputs and offers each node to the rules registered for its op (`rules.py`). Rules keep values, NaN,
+infinities and the sign of zero included; only the order in which a sum is added up may change, and the sign of a
+sum that is 0.
 """
 
 from __future__ import annotations
