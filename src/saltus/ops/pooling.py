@@ -41,18 +41,23 @@ def _flat(places: list[Node], lengths: Shape) -> Node:
     return made
 
 
+def _covered(size: Shape, step: Shape) -> Shape:
+    """Windows as whole blocks of a step: places in a window are counted as if it were that large, so no two places share a number."""
+    return tuple(d * s for d, s in zip(blocks(size, step), step, strict=True))
+
+
 def _dropped(a: Node, count: int) -> Node:
     """Without `count` last axes, which have length 1."""
     return reshape(a, a.shape[: len(a.shape) - count])
 
 
 def largest(x: Node, size: Shape, step: Shape, dilation: Shape, low: Shape, high: Shape) -> tuple[Node, Node]:
-    """The largest element of each window, and where in the window (row-major, int32) it is first; borders never win."""
+    """The largest element of each window, and where in the window it is first (int32, as `_covered` counts); borders never win."""
     padded = pad(x, _around(low), _around(high), value=lowest(x.dtype))
     w = windows(padded, _spatial(x), size, step, dilation)
     axes = tuple(range(len(x.shape), len(w.shape)))
     top = max(w, axes=axes)
-    place = _flat([_ramp(w.shape, k) for k in axes], size)
+    place = _flat([_ramp(w.shape, k) for k in axes], _covered(size, step))
     return _dropped(top, len(size)), _dropped(_first(w, top, place), len(size))
 
 
@@ -91,7 +96,7 @@ def largest_gradient(
         shape = (*g.shape, *size)
         axes = range(len(g.shape), len(shape))
         g, index = (broadcast(reshape(a, (*a.shape, *[1] * len(size))), shape) for a in (g, index))
-        hit = OPS["equal"](index, _flat([_ramp(shape, k) for k in axes], size))
+        hit = OPS["equal"](index, _flat([_ramp(shape, k) for k in axes], _covered(size, step)))
         whole = fold(where(hit, g, full(shape, 0, g.dtype)), padded, tuple(range(1, len(size) + 1)), step, dilation)
     else:
         whole = gathered(g, index, padded, size, step)
@@ -121,18 +126,17 @@ def gathered(g: Node, index: Node | None, lengths: Shape, size: Shape, step: Sha
         w = windows(pad(a, _around(low), _around(high)), _spatial(g), depth, (1,) * rank, (1,) * rank)
         return broadcast(reshape(w, thin), shape)
 
-    places, held = [], None
-    for i, (d, s, n) in enumerate(zip(depth, step, size, strict=True)):
-        block = _ramp(shape, 2 * rank + 2 + i) * -s + (d - 1) * s  # the later the window, the nearer to its start is the element
-        place = block + _ramp(shape, 2 + 2 * i)
-        places.append(place)
-        if d * s != n:
-            fits = OPS["less"](place, full(shape, n, dt.int32))
-            held = fits if held is None else OPS["logical_and"](held, fits)
-    hit = held
+    # element p of a block is place p + back * step of the window that began `back` blocks before: that is one number from p, one from `back`
+    inside = [_ramp(shape, 2 + 2 * i) for i in range(rank)]
+    back = [_ramp(shape, 2 * rank + 2 + i) * -s + (d - 1) * s for i, (d, s) in enumerate(zip(depth, step, strict=True))]
+    hit = None
     if index is not None:
-        chosen = OPS["equal"](met(index), _flat(places, size))
-        hit = chosen if held is None else OPS["logical_and"](chosen, held)
+        covered = _covered(size, step)
+        hit = OPS["equal"](met(index), _flat(inside, covered) + _flat(back, covered))
+    elif _covered(size, step) != size:
+        for p, b, n in zip(inside, back, size, strict=True):
+            held = OPS["less"](b, full(shape, n, dt.int32) - p)
+            hit = held if hit is None else OPS["logical_and"](hit, held)
     value = met(g) if hit is None else where(hit, met(g), full(shape, 0, g.dtype))
     axes = tuple(range(2 * rank + 2, 3 * rank + 2))
     if any(d > 1 for d in depth):
