@@ -38,7 +38,7 @@ def network_for(
         layers, side = _convolution(now, size=5, strides=2), -(-side // 2)
     else:
         layers = _convolution(now)
-    while side > 16:
+    while side > 8:
         now, side = min(2 * now, most), -(-side // 2)
         layers += [nn.MaxPooling2D(2, padding="same"), *_convolution(now)]
     if side > 4:
