@@ -60,6 +60,11 @@ class Patches:
         return self.channels * (self.axes[-1].kernel if self.merged else 1)
 
     @property
+    def by_columns(self) -> bool:
+        """Whether the matrix lies in memory column by column: with one channel, neighbouring places read neighbouring elements."""
+        return self.channels == 1 and self.axes[-1].stride == 1 and self.axes[-1].step == 1
+
+    @property
     def rows(self) -> int:
         return self.batch * math.prod(a.out for a in self.axes)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from saltus.backend.cpu.emit import Emitter, Value
-from saltus.backend.cpu.gemm_patches import copy_patches
+from saltus.backend.cpu.gemm_patches import copy_columns, copy_patches
 from saltus.backend.cpu.gemm_plan import (
     COMBINE_WORDS,
     COMPUTE_WORDS,
@@ -214,8 +214,9 @@ class _Compute:
         target = Lines(goal, w["a_copy_stride"], self.a.transposed)
         if self.s.patches is not None:
             depth = (self.start, b.add(self.start, self.depth))
-            block = (depth, self.rows) if self.a.transposed else (self.rows, depth)
-            copy_patches(b, dtype, w, self.s.patches, w["a"], target, *block)
+            *shape, by_columns = self.s.patches
+            block = (depth, self.rows) if self.a.transposed != by_columns else (self.rows, depth)
+            (copy_columns if by_columns else copy_patches)(b, dtype, w, (shape[0], shape[1]), w["a"], target, *block)
             self.a, self.a_row = target, row
             return
         source = Lines(self._a_from(row).pointer, self.a.stride)

@@ -58,6 +58,47 @@ def copy_patches(b: Emitter, dtype: DType, w: dict[str, Value], shape: tuple[int
         row.next([*_next(b, at, [None, *[w[f"out{k}"] for k in range(rank)]]), b.offset(line, goal.stride, dtype)])
 
 
+def copy_columns(b: Emitter, dtype: DType, w: dict[str, Value], shape: tuple[int, bool], x: Value, goal: Lines,
+                 rows: tuple[Value, Value], columns: tuple[Value, Value]) -> None:  # fmt: skip
+    """Emit the copy of a block of the matrix of patches of one channel, a line for each column: places along the last axis are a run.
+
+    Args: as of `copy_patches`.
+    """
+    rank = shape[0]
+    zero = b.index(0)
+    kernel, out = [w[f"kernel{k}"] for k in range(rank)], [w[f"out{k}"] for k in range(rank)]
+    first = _digits(b, rows[0], out)
+    with b.loop(columns[0], columns[1], 1, [*_digits(b, columns[0], kernel)[1:], goal.pointer]) as column:
+        tap, line = column.carried[:-1], column.carried[-1]
+        shifts = [b.sub(b.mul(t, w[f"dilation{k}"]), w[f"low{k}"]) for k, t in enumerate(tap)]
+        valid = (b.neg(shifts[-1]), b.sub(w[f"size{rank - 1}"], shifts[-1]))  # places whose element exists
+        ends = _digits(b, b.sub(rows[1], b.index(1)), out)
+        turns = b.sub(_joined(b, ends[:-1], out[:-1]), _joined(b, first[:-1], out[:-1]))
+        with b.loop(0, b.add(turns, b.index(1)), 1, [*first[:-1], rows[0]]) as turn:
+            at, row = turn.carried[:-1], turn.carried[-1]
+            begin = b.select(b.equal(turn.index, zero), first[-1], zero)
+            end = b.minimum(b.add(begin, b.sub(rows[1], row)), out[-1])
+            source, inside = b.mul(at[0], w["patch_batch_stride"]), None
+            for k in range(rank - 1):
+                position = b.add(b.mul(at[1 + k], w[f"stride{k}"]), shifts[k])
+                source = b.add(source, b.mul(position, w[f"step{k}"]))
+                here = b.and_(b.greater_equal(position, zero), b.less(position, w[f"size{k}"]))
+                inside = here if inside is None else b.and_(inside, here)
+            stop = valid[1] if inside is None else b.select(inside, valid[1], zero)
+            target = b.offset(line, b.sub(b.sub(row, rows[0]), begin), dtype)
+            _copy_run(b, dtype, b.offset(x, b.add(source, shifts[-1]), dtype), target, (begin, end), (valid[0], stop))
+            turn.next([*_next(b, at, [None, *out[:-1]]), b.add(row, b.sub(end, begin))])
+        column.next([*_next(b, tap, kernel), b.offset(line, goal.stride, dtype)])
+
+
+def _joined(b: Emitter, digits: Sequence[Value], bases: Sequence[Value]) -> Value:
+    """The number of digits, the first of any size."""
+    number = digits[0]
+    for digit, base in zip(digits[1:], bases, strict=True):
+        number = b.add(b.mul(number, base), digit)
+    return number
+
+
 def _digits(b: Emitter, number: Value, bases: Sequence[Value]) -> list[Value]:
     """What is left, then the digits of a number, the last base fastest."""
     found: list[Value] = []
@@ -108,4 +149,4 @@ def _copy_run(b: Emitter, dtype: DType, source: Value, target: Value, segment: t
     b.either(fits, whole, edges)
 
 
-__all__ = ["copy_patches"]
+__all__ = ["copy_columns", "copy_patches"]

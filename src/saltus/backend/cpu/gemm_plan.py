@@ -93,7 +93,7 @@ class ComputeStructure:
         vectors: tile widths in registers, widest first, ending in 1.
         a_transposed: lines of A run along the product's rows, not along depth.
         a_copied: a chunk first copies its rows of A to lines whose distance suits the cache.
-        patches: A is a matrix of patches with so many spatial axes, the last within a run or not; it is always copied.
+        patches: A is a matrix of patches: spatial axes, whether the last is within a run, whether it is copied by columns.
         b_source: "direct" reads B in place, "copied" copies a chunk's columns to panels in its scratch,
             "packed" reads panels that a pack phase made.
         b_transposed: lines of B run along depth (never with "packed": packing undoes it).
@@ -107,7 +107,7 @@ class ComputeStructure:
     vectors: tuple[int, ...]
     a_transposed: bool
     a_copied: bool
-    patches: tuple[int, bool] | None
+    patches: tuple[int, bool, bool] | None
     b_source: BSource
     b_transposed: bool
     dot_columns: int
@@ -224,7 +224,7 @@ def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[i
         ('direct', (12, 8, 4), 51380224)
     """
     lanes, size = vector_bits // dtype.bits, dtype.itemsize
-    a_transposed, a_stride = _orient("A", a_strides, m, k) if patches is None else (a_strides[1] == 1, 0)
+    a_transposed, a_stride = _orient("A", a_strides, m, k) if patches is None else ((a_strides[1] == 1) != patches.by_columns, 0)
     b_transposed, b_stride = _orient("B", b_strides, k, n)
     if n == 1 and b_strides[1] == 1 and k > 1:  # one column lies along depth, whatever its other stride
         b_transposed, b_stride = True, b_strides[2]
@@ -294,7 +294,7 @@ def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[i
     combine_rows = max(1, _PACK_ELEMENTS // max(1, n * splits))
     split = splits > 1
     structure = ComputeStructure(
-        dtype, rows, widths, a_transposed, a_copied, (len(patches.axes), patches.merged) if patches is not None else None,
+        dtype, rows, widths, a_transposed, a_copied, (len(patches.axes), patches.merged, patches.by_columns) if patches is not None else None,
         source, b_transposed and not packs,
         dot_columns=_dot_columns(height, dtype) if dot else 0, k_blocked=k_blocked, split=split,
     )  # fmt: skip
