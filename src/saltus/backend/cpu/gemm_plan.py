@@ -294,7 +294,8 @@ def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[i
     combine_rows = max(1, _PACK_ELEMENTS // max(1, n * splits))
     split = splits > 1
     structure = ComputeStructure(
-        dtype, rows, widths, a_transposed, a_copied, (len(patches.axes), patches.merged, patches.by_columns) if patches is not None else None,
+        dtype, rows, widths, a_transposed, a_copied,
+        (len(patches.axes), patches.merged, patches.by_columns) if patches is not None else None,
         source, b_transposed and not packs,
         dot_columns=_dot_columns(height, dtype) if dot else 0, k_blocked=k_blocked, split=split,
     )  # fmt: skip
