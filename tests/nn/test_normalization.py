@@ -46,6 +46,14 @@ def test_statistics_keep_their_digits_far_from_zero(offset):
     np.testing.assert_allclose(made.numpy(), exact, rtol=1e-4, atol=1e-4)
 
 
+def test_prediction_keeps_its_digits_far_from_zero():
+    x = (RNG.normal(size=(100, 3)) + 1e5).astype("float32")
+    params, state = nn.init(nn.BatchNormalization(epsilon=0.0), x, key=KEY)
+    state = {"moving_mean": sl.asarray(x.mean(axis=0)), "moving_variance": state["moving_variance"]}
+    made = nn.apply(nn.BatchNormalization(epsilon=0.0), params, state, x).output
+    np.testing.assert_allclose(made.numpy(), x - x.mean(axis=0), rtol=1e-6, atol=1e-6)
+
+
 def test_one_outlier_does_not_spoil_the_statistics():
     x = RNG.normal(size=(1000, 2)).astype("float32")
     x[0] = 1e4  # the value that sums are taken around

@@ -120,7 +120,7 @@ class BatchNormalization(Layer):
                 constraint=self.gamma_constraint,
             )
             factor = factor * reshape(gamma, shape)
-        bias = -shift * factor
+        made = (offset - shift) * factor  # not offset * factor - shift * factor: that loses digits far from 0
         if self.center:
             beta = scope.param(
                 "beta",
@@ -129,8 +129,8 @@ class BatchNormalization(Layer):
                 regularizer=self.beta_regularizer,
                 constraint=self.beta_constraint,
             )
-            bias = bias + reshape(beta, shape)
-        return offset * factor + bias
+            made = made + reshape(beta, shape)
+        return made
 
 
 @register(aliases=("layer_norm",))
