@@ -200,13 +200,13 @@ def test_number_zero_of_an_embedding_may_mean_padding():
 
 def test_a_layer_that_does_not_keep_steps_drops_the_mask():
     @nn.register
-    class Halved(nn.Layer):
+    class EverySecondStep(nn.Layer):
         """Every second step."""
 
         def call(self, scope, x):
             return x[:, ::2]
 
-    network = nn.Sequential([nn.Masking(), Halved(), nn.SimpleRNN(U)])
+    network = nn.Sequential([nn.Masking(), EverySecondStep(), nn.SimpleRNN(U)])
     zeros = np.zeros((1, T, F), "float32")
     made_of_zeros = run(network, made(network, zeros), zeros)
     assert made_of_zeros.shape == (1, U)
@@ -348,7 +348,7 @@ def test_an_encoder_hands_its_state_to_a_decoder():
 
 
 @nn.register
-class Twice(nn.Cell):
+class CountingCell(nn.Cell):
     """Two states, and an output that is neither."""
 
     width: int
@@ -367,7 +367,7 @@ class Twice(nn.Cell):
 
 
 def test_a_cell_of_ones_own_with_lengths():
-    layer = nn.RNN(Twice(U), return_state=True)
+    layer = nn.RNN(CountingCell(U), return_state=True)
     variables = made(layer, X)
     assert variables.params["cell"]["dense"]["kernel"].shape == (F, U)
     output, _, count = run(layer, variables, X, LENGTHS)
@@ -468,7 +468,7 @@ def test_a_layer_survives_its_configuration(layer):
         (lambda: made(nn.ConvLSTM2D(3, 3), X), ShapeError, r"\(N, T, height, width, channels\), got \(3, 6, 2\)"),
         (lambda: made(nn.ConvLSTM1D(3, 9), np.ones((1, 2, 4, 1), "float32")), ShapeError, "the kernel is larger than its input"),
         (lambda: made(nn.LSTMCell(3), X), ShapeError, "a cell takes one step"),
-        (lambda: made(nn.RNN(Twice(3).replace()), X, np.zeros((N, 3), "float32")), ShapeError, "first states"),
+        (lambda: made(nn.RNN(CountingCell(3).replace()), X, np.zeros((N, 3), "float32")), ShapeError, "first states"),
     ],
 )
 def test_refusals(make, error, words):
@@ -486,7 +486,7 @@ def test_a_stream_with_another_number_of_rows_says_what_to_do():
 
 def test_a_cell_with_a_state_of_its_own_kind_is_refused():
     @nn.register
-    class Normalised(nn.Cell):
+    class NormalisingCell(nn.Cell):
         """A cell with moving averages inside."""
 
         state_size = 2
@@ -495,7 +495,7 @@ def test_a_cell_with_a_state_of_its_own_kind_is_refused():
             h = h + scope.run(nn.BatchNormalization(), x)
             return h, h
 
-    layer = nn.RNN(Normalised())
+    layer = nn.RNN(NormalisingCell())
     variables = made(layer, X)
     with pytest.raises(ArgumentError, match="changes a state of its own"):
         run(layer, variables, X, training=True)
