@@ -15,7 +15,7 @@ TEXTS = pl.Series(["A fine film, really.", "a dull film", "Fine, fine film!", No
 
 
 def made(kind="words", **options):
-    return Vocabulary.fit(TEXTS, Tokenizer.of(kind, TEXTS, size=60), **options)
+    return Vocabulary.fit(TEXTS, Tokenizer.of(kind, TEXTS, size=60), **options)[0]
 
 
 def test_words_and_pairs_have_numbers_and_order_counts_only_in_pairs():
@@ -75,7 +75,8 @@ def test_texts_without_a_common_word_are_refused():
 def test_many_hashes_are_found_where_they_are():
     rng = np.random.default_rng(5)
     texts = pl.Series([" ".join(f"w{i}" for i in rng.integers(0, 3_000, 40)) for _ in range(400)])
-    words = Vocabulary.fit(texts, Tokenizer(), grams=1)
+    words, table = Vocabulary.fit(texts, Tokenizer(), grams=1)
+    assert np.array_equal(table, words.encode(texts))
     sets_of_numbers = [set(row[row > 0].tolist()) for row in words.encode(texts)]
     by_word = {word: set(words.encode(pl.Series([word]))[0].tolist()) - {0} for word in {w for t in texts for w in t.split()}}
     assert all(len(numbers) <= 1 for numbers in by_word.values())

@@ -362,29 +362,34 @@ class WordsEncoder:
         plan: how the column is read.
         vocabulary: the numbers.
         indicator: the training rows had missing values.
+        learnt: the training texts and their numbers, until they are asked for: cutting texts takes long.
     """
 
     plan: ColumnPlan
     vocabulary: Vocabulary
     indicator: bool
+    learnt: list[tuple[pl.Series, np.ndarray]] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def fit(cls, column: ParsedColumn, options: EncodeOptions, scaler: str) -> tuple[WordsEncoder, list[Change]]:
         assert column.words is not None
         texts = column.words.gather(np.unique(column.values[~column.missing]))
         tokenizer = Tokenizer.of(options.tokenizer or "words", texts, size=options.tokenizer_size)
-        vocabulary = Vocabulary.fit(texts, tokenizer, grams=options.grams, longest=options.longest, most=options.most_words)
-        made = cls(column.plan, vocabulary, bool(column.missing.any()))
+        vocabulary, table = Vocabulary.fit(texts, tokenizer, grams=options.grams, longest=options.longest, most=options.most_words)
+        made = cls(column.plan, vocabulary, bool(column.missing.any()), [(texts, table)])
         return made, [Change(column.plan.name, "words", vocabulary.size - 1, f"free text: {made.treatment()}")]
 
     def encode(self, column: ParsedColumn) -> Features:
         assert column.words is not None
         used, place = np.unique(column.values, return_inverse=True)
         known = used[used >= 0]
-        table = self.vocabulary.encode(column.words.gather(known))
+        texts = column.words.gather(known)
+        training, table = self.learnt.pop() if self.learnt else (None, None)
+        if table is None or training is None or not texts.equals(training):
+            table = self.vocabulary.encode(texts)
         blank = np.zeros((len(used) - len(known), table.shape[1]), np.int32)
-        texts = {self.plan.name: (np.concatenate([blank, table])[place], self.vocabulary.size)}
-        return Features({f"{self.plan.name} (missing)": column.missing} if self.indicator else {}, texts=texts)
+        numbers = {self.plan.name: (np.concatenate([blank, table])[place], self.vocabulary.size)}
+        return Features({f"{self.plan.name} (missing)": column.missing} if self.indicator else {}, texts=numbers)
 
     def treatment(self) -> str:
         words = self.vocabulary

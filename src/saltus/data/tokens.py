@@ -145,7 +145,7 @@ class Vocabulary:
     @classmethod
     def fit(
         cls, texts: pl.Series, tokenizer: Tokenizer, *, grams: int = 2, longest: int = 400, most: int = MOST_FEATURES
-    ) -> Vocabulary:
+    ) -> tuple[Vocabulary, np.ndarray]:
         """Number what occurs at least twice, the most frequent first to be kept.
 
         Args:
@@ -154,15 +154,18 @@ class Vocabulary:
             grams, longest: see the class.
             most: tokens and groups that get a number at most.
 
+        Returns:
+            The vocabulary, and the texts by it, as `encode` would give them.
+
         Raises:
             DataError: no token occurs twice.
 
         Example:
             >>> import polars
             >>> texts = polars.Series(["a good film", "a bad film"])
-            >>> words = Vocabulary.fit(texts, Tokenizer(), grams=1)
-            >>> words.size, words.encode(texts).shape
-            (3, (2, 2))
+            >>> words, table = Vocabulary.fit(texts, Tokenizer(), grams=1)
+            >>> words.size, table.shape, bool((words.encode(texts) == table).all())
+            (3, (2, 2), True)
         """
         rows, hashes = _features(texts, tokenizer, grams, longest)
         distinct, counts = np.unique(hashes, return_counts=True)
@@ -171,7 +174,9 @@ class Vocabulary:
             raise DataError("no word occurs twice in the texts: there is nothing to learn from", fix="give more texts, or longer ones")
         kept = np.sort(distinct[np.argsort(-counts, kind="stable")[:most]])
         made = cls(tokenizer, grams, longest, 0, kept)
-        return replace(made, length=int(np.bincount(made._numbered(rows, hashes)[0]).max()))
+        found, numbers = made._numbered(rows, hashes)
+        made = replace(made, length=int(np.bincount(found).max()))
+        return made, made._table(found, numbers, len(texts))
 
     def encode(self, texts: pl.Series) -> np.ndarray:
         """Texts as numbers, each number once, in rising order, then zeros; what training never saw is left out.
