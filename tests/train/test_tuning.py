@@ -14,8 +14,7 @@ from saltus import nn
 from saltus.base.errors import ArgumentError, UnknownNameError
 from saltus.data import sets
 from saltus.train import space
-from saltus.train.table_search import SPACE
-from saltus.train.tuning import tune
+from saltus.train.table_search import SPACE, tune
 
 pytest.importorskip("optuna")
 

@@ -17,6 +17,7 @@ from saltus.data import sets
 from saltus.train import Interrupted, kinds
 from saltus.train.fitted import Encoder, Fitted
 from saltus.train.kinds import Opened
+from saltus.train.validation import Fold, cross_validate
 
 PARTS = {
     "test": "rows never trained on",
@@ -27,12 +28,12 @@ PARTS = {
 
 def run(
     data: str | None, target: str | None, kind: str | None, columns: tuple[str, ...], settings: tuple[str, ...], out: str | None,
-    resume: str | None, quiet: bool, **given: str | bool | None,
+    resume: str | None, quiet: bool, folds: int | None, **given: str | bool | None,
 ) -> None:  # fmt: skip
     """See the help of `saltus fit`."""
     words = [(key, str(text)) for key, text in given.items() if text not in (None, False)]
     if resume is not None:
-        others = {"target": target, "kind": kind, "column": columns, "set": settings, "out": out}
+        others = {"folds": folds, "target": target, "kind": kind, "column": columns, "set": settings, "out": out}
         _resume(resume, data, [*(k for k, _ in words), *(n for n, v in others.items() if v)], quiet=quiet)
         return
     if data is None:
@@ -41,12 +42,14 @@ def run(
     taken = kinds.named(kind) if kind else kinds.infer(source)
     if columns and "overrides" not in taken.own:
         raise ArgumentError(f"--column is for tables, but this is {taken.fitted.title}", fix="leave it out")
+    if folds and taken is not kinds.TABLE:
+        raise ArgumentError(f"--folds is for tables, but this is {taken.fitted.title}", fix="leave it out")
     chosen = FitSettings(kept_name(data), taken, target, dict(pairs("--column", columns)))
     chosen.values.update(values_of([*words, *pairs("--set", settings)], taken))
     opened = taken.open(source, target, chosen.options())
     chosen = replace(chosen, target=opened.target)
     folder = runs.new_folder(Path(data).resolve().stem.split(".")[0], out)
-    Fit(chosen, folder, quiet=quiet).run(opened, said="" if kind else f" (kind of data: {taken.name})")
+    Fit(chosen, folder, quiet=quiet, folds=folds).run(opened, said="" if kind else f" (kind of data: {taken.name})")
 
 
 def _resume(path: str, data: str | None, asked: list[str], *, quiet: bool) -> None:
@@ -81,6 +84,7 @@ class Fit:
     chosen: FitSettings
     folder: Path
     quiet: bool
+    folds: int | None = None
 
     def run(self, opened: Opened, *, said: str = "", resume: bool = False) -> None:
         """Train, save, and say the result."""
@@ -101,10 +105,26 @@ class Fit:
         )
         if isinstance(options.test, str):
             options = replace(options, test=source_of(options.test))
+        if self.folds:
+            self.cross_validate(opened, options)
         model = self.chosen.kind.fit(opened.data, self.chosen.target, options)
         model.history.save(self.folder / runs.HISTORY)
         model.save(self.folder / runs.MODEL)
         self.finish(model, time.perf_counter() - started)
+
+    def cross_validate(self, opened: Opened, options: Any) -> None:
+        """Judge the settings on every row, before the model is trained that stays."""
+
+        def told(fold: Fold) -> None:
+            if not self.quiet:
+                said = "  ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in fold.scores.items())
+                click.echo(f"fold {fold.split.fold + 1} of {self.folds}: {said}")
+
+        made = cross_validate(opened.data, self.chosen.target, folds=self.folds or 2, options=options, told=told)
+        figures = {name: {"mean": e.mean, "std": e.std, "low": e.low, "high": e.high} for name, e in made.scores.items()}
+        runs.write_json(self.folder / runs.FOLDS, {"scores": figures, "folds": made.table().rows})
+        click.echo("\n".join(["", f"mean of {self.folds} folds, with 95 % confidence interval:",
+                              *(f"  {name.replace('_', ' ')}  {value}" for name, value in made.scores.items()), ""]))  # fmt: skip
 
     def told(self, encoder: Encoder) -> None:
         """Write and show what was done to the data."""
@@ -120,7 +140,8 @@ class Fit:
         facts = {"measured_on": part, "rows": rows, "scores": model.scores, "baseline": model.baseline, "confused": model.confused}
         facts |= {"others": model.others} if model.others else {}
         runs.write_json(self.folder / runs.RESULT, {**facts, "epochs": epochs, "stopped": stopped, "seconds": round(seconds, 3)})
-        click.echo(f"\n{epochs} epochs in {seconds:.1f} s. On {rows:,} {PARTS[part]}:")
+        what = "networks" if self.chosen.values.get("ensemble") else "epochs"
+        click.echo(f"\n{epochs} {what} in {seconds:.1f} s. On {rows:,} {PARTS[part]}:")
         click.echo(results(model.scores, model.baseline, model.confused, model.others, model.beside))
         file = self.folder / runs.MODEL
         click.echo(f"\nmodel    {file}\nto use   saltus predict {file} {self.chosen.kind.example} -o predictions.csv")

@@ -69,6 +69,9 @@ def fitting(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--seed", metavar="N", help="Same seed, same model, bit for bit."),
         click.option("--size", metavar="N|HxW", help="Images: pixels they are resized to (default: their median, at most 128)."),
         click.option("--skip-corrupt", is_flag=True, help="Images: leave out files that cannot be read."),
+        click.option("--ensemble", metavar="METHOD", help="Many networks as one: bagging, adaboost, boosting, snapshot, voting, stacking."),
+        click.option("--members", metavar="N", help="Networks of the ensemble (default: 10)."),
+        click.option("--folds", type=click.IntRange(min=2), metavar="N", help="Tables: cross-validate in so many folds before."),
         click.option("--column", "columns", multiple=True, metavar="COL=HOW", help="Read a column as number, category, text, drop..."),
         click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting; an unknown key lists them all."),
         click.option("--out", "-o", type=click.Path(), metavar="FOLDER", help="Folder of this run (default: runs/<time>-<name>)."),
@@ -92,6 +95,29 @@ def fit(**given: Any) -> None:
     texts             a folder of text files by class, or a table of texts
     """
     from saltus.cli.fit import run
+
+    run(**given)
+
+
+@commands.command()
+@click.argument("data")
+@click.option("--target", "-t", metavar="COL", help="Column to predict (default: the last one).")
+@click.option("--trials", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="Trainings in all.")
+@click.option("--search", "words", multiple=True, metavar="NAME=RANGE", help="Search this: width=16..256, optimizer=adam,sgd.")
+@click.option("--method", default="tpe", show_default=True, metavar="NAME", help="tpe, random, grid or cmaes.")
+@click.option("--pruner", default="median", show_default=True, metavar="NAME", help="median, hyperband, patient or none.")
+@click.option("--monitor", default="val_loss", show_default=True, metavar="NAME", help="The figure to search by.")
+@click.option("--validation", type=click.FloatRange(0, 1, True, True), default=0.2, show_default=True, help="Share that judges the trials.")
+@click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End the search then.")
+@click.option("--study", type=click.Path(dir_okay=False), metavar="FILE", help="SQLite file of the search (default: in the run's folder).")
+@click.option("--resume", is_flag=True, help="Go on with the study of that file.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Trainings at once (default: one a core).")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of all trials, as of fit.")
+@click.option("--out", "-o", type=click.Path(), metavar="FOLDER", help="Folder of this run (default: runs/<time>-<name>-tune).")
+@click.option("--quiet", "-q", is_flag=True, help="Only the result.")
+def tune(**given: Any) -> None:
+    """Search the hyperparameters of a network for a table; leaves the best model, and all trials."""
+    from saltus.cli.tune import run
 
     run(**given)
 

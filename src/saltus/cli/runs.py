@@ -20,6 +20,7 @@ CONFIGURATION, ENVIRONMENT, HISTORY, DATA, MODEL, RESULT = (
     "config.json", "environment.json", "history.jsonl", "data.json", "model.saltus", "result.json",
 )  # fmt: skip
 CHECKPOINTS = "checkpoints"
+FOLDS, TRIALS, STUDY = "folds.json", "trials.json", "study.db"
 
 
 def new_folder(name: str, asked: str | None) -> Path:

@@ -52,9 +52,10 @@ from saltus.train.series import SeriesModel, SeriesOptions, fit_series
 from saltus.train.side import side_by_side
 from saltus.train.splits import Split, bootstrap, hold_out, k_fold
 from saltus.train.step import Goal, Seen, Task, train_step
+from saltus.train.table_search import tune
 from saltus.train.tabular import TableOptions, TabularModel, fit_table
 from saltus.train.texts import TextModel, TextOptions, fit_texts
-from saltus.train.tuning import Trial, Tuning, tune
+from saltus.train.tuning import Trial, Tuning
 from saltus.train.validation import CrossValidation, Fold, cross_validate
 from saltus.train.weights import average_weights, stochastic_weight_averaging
 

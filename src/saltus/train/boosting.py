@@ -78,16 +78,17 @@ def gradient_members(
             )
     rows = np.arange(corpus.rows)
     shape = (corpus.rows, *output.shape[1:])
-    targets = np.asarray(corpus.targets)
-    true = np.eye(shape[1], dtype=np.float32)[targets] if classes and targets.ndim == 1 and len(shape) == 2 and shape[1] > 1 else targets
-    true = true.reshape(shape).astype(np.float32)
+    true = _wide(np.asarray(corpus.targets), shape)
     mean = true.astype(np.float64).mean(axis=0)
     share = np.clip(mean, 1e-6, 1 - 1e-6)
     start = {"none": mean, "softmax": np.log(share), "sigmoid": np.log(share / (1 - share))}[link]
     total = np.tile(start.astype(np.float32), (corpus.rows, *[1] * start.ndim)).reshape(shape)
     trained: list[Model] = []
     facts: list[Member] = []
-    quiet = replace(options, class_weight=None, validation=None)
+    # a member's own losses say nothing of the sum: the validation rows choose how many members stay
+    mine = tuple(c for c in options.callbacks if not any(name.startswith("val_") for name in c.monitors()))
+    quiet = replace(options, class_weight=None, validation=None, callbacks=mine)
+    judge = _Judge(options.validation, start, link, learning_rate, output.shape)
     with using(Library()):
         for number in range(members):
             own = model.clone(seed=model.seed + number, loss="mse", metrics=(), weighted_metrics=())
@@ -96,7 +97,41 @@ def gradient_members(
             total = total + np.float32(learning_rate) * corpus.predict(own, rows)
             left = float(np.sqrt(np.mean((true - shares_of(total, link)) ** 2)))
             trained.append(own)
-            facts.append(Member(history, own.seed, learning_rate, {"left": left}))
+            facts.append(Member(history, own.seed, learning_rate, {"left": left, **judge.after(own)}))
             if left < 1e-7 or (halt is not None and halt.why):
                 break
-    return trained, facts, [float(v) for v in np.atleast_1d(start).reshape(-1)], link
+    count = judge.best or len(trained)
+    return trained[:count], facts[:count], [float(v) for v in np.atleast_1d(start).reshape(-1)], link
+
+
+class _Judge:
+    """How good the sum is on rows of the validation, member by member.
+
+    Attributes:
+        best: how many members were best; 0 without a validation.
+    """
+
+    def __init__(self, given: Any, start: Array, link: str, learning_rate: float, shape: tuple[int, ...]) -> None:
+        self.x, self.best, self.lowest, self.count, self.link, self.rate = None, 0, np.inf, 0, link, learning_rate
+        if isinstance(given, (tuple, list)):
+            self.x = given[0]
+            self.true = _wide(np.asarray(given[1]), shape)
+            self.total = np.tile(start.astype(np.float32), (len(self.true), *[1] * start.ndim)).reshape(self.true.shape)
+
+    def after(self, member: Model) -> dict[str, float]:
+        """The root mean square error of the sum with one more member."""
+        if self.x is None:
+            return {}
+        self.count += 1
+        self.total = self.total + np.float32(self.rate) * member.predict(self.x)
+        left = float(np.sqrt(np.mean((self.true - shares_of(self.total, self.link)) ** 2)))
+        if left < self.lowest:
+            self.lowest, self.best = left, self.count
+        return {"val_left": left}
+
+
+def _wide(targets: Array, shape: tuple[int, ...]) -> Array:
+    """Targets in the shape of the outputs (N, ...): class numbers as one-hot rows."""
+    if targets.ndim == 1 and len(shape) == 2 and shape[1] > 1:
+        return np.eye(shape[1], dtype=np.float32)[targets]
+    return targets.reshape(len(targets), *shape[1:]).astype(np.float32)

@@ -20,6 +20,7 @@ from saltus.train.boosting import adaboost_members, gradient_members
 from saltus.train.corpus import CLASSIFYING, Corpus, fit_options
 from saltus.train.members import Member, Spread, link_of, loss_for, members_of, shares_of, spread_of
 from saltus.train.model import Model
+from saltus.train.record import History
 from saltus.train.records import Table
 from saltus.train.side import Halt, side_by_side
 from saltus.train.splits import Split, bootstrap, k_fold
@@ -48,6 +49,12 @@ class Ensemble:
     method: str
     members: list[Member] = field(default_factory=list)
     out_of_bag: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def history(self) -> History:
+        """One record a member: the last of its training."""
+        last = [m.history.records[-1] if m.history.records else {} for m in self.members]
+        return History([{**r, "epoch": k + 1, "epochs": len(self.members[k].history)} for k, r in enumerate(last)])
 
     def predict(self, x: Any) -> Any:
         """See `Model.predict`."""
@@ -376,10 +383,10 @@ def gradient_boosting(
     Args:
         model: what to train, as a pattern: the members have its network and optimizer, and the squared error as loss.
         x, y: as for `Model.fit`.
-        members: how many.
+        members: how many at most; rows given as validation=(x, y) choose how many stay.
         learning_rate: the share of each member's result that is added.
         halt: ends the trainings early.
-        training: arguments of `Model.fit`.
+        training: arguments of `Model.fit`; callbacks that watch the validation are left out.
 
     Raises:
         ArgumentError: a network that ends in a softmax or sigmoid; or as `Model.fit`.

@@ -18,6 +18,7 @@ from saltus import nn, optim
 from saltus.base.errors import ArgumentError, DataError, ModelFileError, unknown_name
 from saltus.data.lazy import LazyModule
 from saltus.train.callbacks import Callback, EarlyStopping
+from saltus.train.ensembles import train_ensemble
 from saltus.train.model import Model, load
 from saltus.train.plan import training_plan
 from saltus.train.record import History
@@ -93,6 +94,9 @@ class FitOptions:
         verbose: as in `Model.fit`.
         checkpoint, checkpoint_seconds, resume: as in `Model.fit`.
         told: called with the fitted encoder before the training begins, to show what was done to the data.
+        ensemble: train several networks and let them answer as one: "bagging", "adaboost", "boosting" (of the
+            gradient), "snapshot", "voting" or "stacking"; None trains one network.
+        members: networks of the ensemble.
     """
 
     test: Any = 0.2
@@ -114,6 +118,8 @@ class FitOptions:
     checkpoint_seconds: float = 10.0
     resume: bool = False
     told: Callable[[Any], None] | None = None
+    ensemble: str | None = None
+    members: int = 10
 
 
 Given = TypeVar("Given", bound=FitOptions)
@@ -327,7 +333,7 @@ class Fitted:
         """Train on one part, choose the epoch by the second, and keep the figures on the third."""
         self.trivial = _trivial(self.encoder, learnt)
         self.rows = {"train": len(learnt), "validation": len(checked or ()), "test": len(test or ())}
-        self.history = _train(self.model, learnt, checked, options, size, epochs, classes=bool(self.classes))
+        self.model, self.history = _train(self.model, learnt, checked, options, size, epochs, classes=bool(self.classes))
         self.keep(self.judge(test or checked or learnt))
 
     def keep(self, result: Judgement) -> None:
@@ -422,25 +428,29 @@ def chosen_plan(rows: int, options: FitOptions, size: int, updates: int, low: in
 
 def _train(
     model: Model, learnt: Encoded, checked: Encoded | None, options: FitOptions, size: int | str, epochs: int, *, classes: bool
-) -> History:
+) -> tuple[Model, History]:
     callbacks = list(options.callbacks)
     held = checked if checked is not None and len(checked) else None
     if held is not None:
         callbacks.insert(0, EarlyStopping(patience=options.patience or max(10, epochs // 10), restore_best_weights=True))
-    return model.fit(
+    shared: dict[str, Any] = {
+        "epochs": epochs, "batch_size": size, "validation": None if held is None else (held.inputs, held.target),
+        "class_weight": "balanced" if options.balanced and classes else None, "callbacks": callbacks,
+    }  # fmt: skip
+    if options.ensemble is not None:
+        made = train_ensemble(options.ensemble, model, learnt.inputs, learnt.target, options.members, **shared)
+        return made.model, made.history
+    history = model.fit(
         learnt.inputs,
         learnt.target,
-        epochs=epochs,
-        batch_size=size,
-        validation=None if held is None else (held.inputs, held.target),
-        class_weight="balanced" if options.balanced and classes else None,
-        callbacks=callbacks,
+        **shared,
         verbose=options.verbose,
         checkpoint=options.checkpoint,
         checkpoint_seconds=options.checkpoint_seconds,
         resume=options.resume,
         seed=options.seed,
     )
+    return model, history
 
 
 def _trivial(encoder: Any, learnt: Encoded) -> tuple[float, ...]:

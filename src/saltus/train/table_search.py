@@ -1,9 +1,12 @@
-"""Searching hyperparameters of a network for a table: prepared once, trained many times. Above `tuning` and `tabular`."""
+"""Searching hyperparameters of a model, or of a network for a table, which is prepared once and trained many times. Above `tuning`
+and `tabular`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +19,10 @@ from saltus.train.callbacks import EarlyStopping
 from saltus.train.corpus import Corpus, fit_options
 from saltus.train.model import Model
 from saltus.train.plan import training_plan
+from saltus.train.side import workers_of
 from saltus.train.space import Dimension, choice, integer, real, space_of
 from saltus.train.tabular import TableOptions, TabularModel
-from saltus.train.tuning import Search, Tuning, search, with_numbers
+from saltus.train.tuning import Search, Trial, Tuning, search, tune_model, with_numbers
 
 # What can be searched, with the ranges that are searched when no space is given.
 SPACE: dict[str, Dimension] = {
@@ -36,8 +40,69 @@ SPACE: dict[str, Dimension] = {
 KNOWN = (*SPACE, "epochs")
 
 
+def tune(
+    model: Any,
+    x: Any = None,
+    y: Any = None,
+    *,
+    space: Mapping[str, Any] | None = None,
+    trials: int = 50,
+    method: str = "tpe",
+    pruner: str = "none",
+    monitor: str = "val_loss",
+    validation: Any = 0.2,
+    study: str | Path | None = None,
+    resume: bool = False,
+    time_limit: float | None = None,
+    workers: int | None = None,
+    seed: int | None = None,
+    told: Callable[[Trial], None] | None = None,
+    **training: Any,
+) -> Any:
+    """Search hyperparameters.
+
+    With the same seed and number of workers, and without pruner and time limit, a search gives the same result every time.
+
+    Args:
+        model: a pattern: the space then names numbers of its optimizer ("learning_rate", "momentum", "weight_decay", ...), "optimizer",
+            "batch_size" and "epochs"; or a function from what was chosen (a dict) to an untrained Model; or a table, as `fit_table`
+            takes it: everything can then be searched, see `SPACE` in this file.
+        x, y: as for `Model.fit`; for a table x is the name of the target.
+        space: name -> `sl.space.real(...)`, `integer(...)`, `choice([...])` or a list.
+        trials: how many in all.
+        method: "tpe", "random", "grid" (five points of a range) or "cmaes".
+        pruner: "none", "median", "hyperband" or "patient": ends hopeless trials early.
+        monitor: a figure of the epochs; the best epoch of a trial counts, and its weights are kept.
+        validation: rows that judge, a share (the same for all trials) or (x, y).
+        study: an SQLite file to keep the search in.
+        resume: go on with the study of that file.
+        time_limit: seconds; trials that run then end at once.
+        workers: trials at once; None for one a core.
+        seed: of the search; None takes the model's.
+        told: called with each trial that ends.
+        training: arguments of `Model.fit`, or options of `fit_table`.
+
+    Returns:
+        `Tuning`: best trial, its model, all trials, what mattered. For a table its `model` takes raw rows.
+
+    Raises:
+        ArgumentError: the space has nothing in it; Optuna is missing; the study is open, or exists and resume is not given.
+        UnknownNameError: a method, pruner, monitor or dimension is not known.
+        Interrupted: Ctrl-C came; the study is kept when it has a file.
+
+    Source: Akiba et al., "Optuna: a next-generation hyperparameter optimization framework", 2019; Bergstra et al., "Algorithms for
+    hyper-parameter optimization", 2011 (TPE).
+    """
+    how = Search(
+        trials, method, pruner, monitor, None if study is None else Path(study), resume, time_limit, workers_of(workers), seed, told
+    )
+    if isinstance(model, Model) or callable(model):
+        return tune_model(model, x, y, space, how, validation, training)
+    return tune_table(model, x, space, how, validation, training)
+
+
 def tune_table(source: Any, target: Any, space: Mapping[str, Any] | None, how: Search, validation: Any, changes: dict[str, Any]) -> Tuning:
-    """See `tuning.tune`.
+    """See `tune`.
 
     Args:
         source: a table.

@@ -34,7 +34,7 @@ from saltus.train.model import Model
 from saltus.train.program import Library, using
 from saltus.train.record import History, grows
 from saltus.train.records import Table
-from saltus.train.side import Halt, workers_of
+from saltus.train.side import Halt
 from saltus.train.space import Dimension, space_of
 from saltus.train.splits import hold_out
 
@@ -147,86 +147,9 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def tune(
-    model: Any,
-    x: Any = None,
-    y: Any = None,
-    *,
-    space: Mapping[str, Any] | None = None,
-    trials: int = 50,
-    method: str = "tpe",
-    pruner: str = "none",
-    monitor: str = "val_loss",
-    validation: Any = 0.2,
-    study: str | Path | None = None,
-    resume: bool = False,
-    time_limit: float | None = None,
-    workers: int | None = None,
-    seed: int | None = None,
-    told: Callable[[Trial], None] | None = None,
-    **training: Any,
-) -> Any:
-    """Search hyperparameters.
-
-    With the same seed and number of workers, and without pruner and time limit, a search gives the same result every time.
-
-    Args:
-        model: a pattern: the space then names numbers of its optimizer ("learning_rate", "momentum", "weight_decay", ...), "optimizer",
-            "batch_size" and "epochs"; or a function from what was chosen (a dict) to an untrained Model; or a table, as `fit_table`
-            takes it: everything can then be searched, see `table_search.SPACE`.
-        x, y: as for `Model.fit`; for a table x is the name of the target.
-        space: name -> `sl.space.real(...)`, `integer(...)`, `choice([...])` or a list.
-        trials: how many in all.
-        method: "tpe", "random", "grid" (five points of a range) or "cmaes".
-        pruner: "none", "median", "hyperband" or "patient": ends hopeless trials early.
-        monitor: a figure of the epochs; the best epoch of a trial counts, and its weights are kept.
-        validation: rows that judge, a share (the same for all trials) or (x, y).
-        study: an SQLite file to keep the search in.
-        resume: go on with the study of that file.
-        time_limit: seconds; trials that run then end at once.
-        workers: trials at once; None for one a core.
-        seed: of the search; None takes the model's.
-        told: called with each trial that ends.
-        training: arguments of `Model.fit`, or options of `fit_table`.
-
-    Returns:
-        `Tuning`: best trial, its model, all trials, what mattered. For a table its `model` takes raw rows.
-
-    Raises:
-        ArgumentError: the space has nothing in it; Optuna is missing; the study is open, or exists and resume is not given.
-        UnknownNameError: a method, pruner, monitor or dimension is not known.
-        Interrupted: Ctrl-C came; the study is kept when it has a file.
-
-    Source: Akiba et al., "Optuna: a next-generation hyperparameter optimization framework", 2019; Bergstra et al., "Algorithms for
-    hyper-parameter optimization", 2011 (TPE).
-    """
-    how = Search(
-        trials, method, pruner, monitor, None if study is None else Path(study), resume, time_limit, workers_of(workers), seed, told
-    )
-    if not isinstance(model, Model) and not callable(model):
-        from saltus.train.table_search import tune_table  # above this file
-
-        return tune_table(model, x, space, how, validation, training)
-    if x is None or y is None:
-        raise ArgumentError("x and y are missing", fix="tune(model, x, y, space=...)")
-    chosen = space_of(space or {})
-    build = _varied(model, chosen) if isinstance(model, Model) else model
-    options = fit_options(training)
-    pattern = model if isinstance(model, Model) else _first(build, chosen)
-    corpus = Corpus(pattern, x, y, training.get("sample_weight"))
-    rows, test = np.arange(corpus.rows), None
-    if isinstance(validation, (int, float)):
-        split = hold_out(corpus.rows if corpus.labels is None else corpus.labels, float(validation), seed=pattern.seed)
-        rows, test = split.train, split.test
-    else:
-        options = replace(options, validation=validation)
-    how = replace(how, seed=pattern.seed if seed is None else seed)
-    return search(build, corpus, rows, test, options, chosen, how)
-
-
 @dataclass(frozen=True)
 class Search:
-    """How to search; see `tune`."""
+    """How to search; see `table_search.tune`."""
 
     trials: int
     method: str
@@ -244,6 +167,27 @@ class Search:
             raise ArgumentError(f"trials is {self.trials!r}, expected a whole number from 1 on")
         if self.time_limit is not None and not self.time_limit > 0:
             raise ArgumentError(f"time_limit is {self.time_limit!r}, expected seconds above 0")
+
+
+def tune_model(
+    model: Model | Build, x: Any, y: Any, space: Mapping[str, Any] | None, how: Search, validation: Any, training: dict[str, Any]
+) -> Tuning:
+    """See `table_search.tune`, of a pattern or a function that builds models."""
+    if x is None or y is None:
+        raise ArgumentError("x and y are missing", fix="tune(model, x, y, space=...)")
+    chosen = space_of(space or {})
+    build = _varied(model, chosen) if isinstance(model, Model) else model
+    options = fit_options(training)
+    pattern = model if isinstance(model, Model) else _first(build, chosen)
+    corpus = Corpus(pattern, x, y, training.get("sample_weight"))
+    rows, test = np.arange(corpus.rows), None
+    if isinstance(validation, (int, float)):
+        split = hold_out(corpus.rows if corpus.labels is None else corpus.labels, float(validation), seed=pattern.seed)
+        rows, test = split.train, split.test
+    else:
+        options = replace(options, validation=validation)
+    how = replace(how, seed=pattern.seed if how.seed is None else how.seed)
+    return search(build, corpus, rows, test, options, chosen, how)
 
 
 # -- models from what was chosen -----------------------------------------------------------------------------------------
@@ -333,7 +277,7 @@ class _Done:
 def search(
     build: Build, corpus: Corpus, rows: Array, test: Array | None, options: Options, space: dict[str, Dimension], how: Search
 ) -> Tuning:
-    """Run a search; see `tune`.
+    """Run a search; see `table_search.tune`.
 
     Args:
         build: from what was chosen to an untrained model.
@@ -477,4 +421,4 @@ class _Searching:
         return Trial(trial.number, studies.values_of(trial.params, self.space), value, names.get(trial.state, "failed"), History(), seconds)
 
 
-__all__ = ["Search", "Trial", "Tuning", "search", "shared", "tune", "with_numbers"]
+__all__ = ["Search", "Trial", "Tuning", "search", "shared", "tune_model", "with_numbers"]

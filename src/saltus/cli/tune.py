@@ -1,0 +1,95 @@
+"""`saltus tune`: many trainings on a table with different settings, and the best model in a run folder."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from saltus.base.errors import ArgumentError
+from saltus.cli import runs
+from saltus.cli.fit import PARTS, kept_name, source_of
+from saltus.cli.options import FitSettings, pairs, values_of
+from saltus.cli.text import results
+from saltus.train import kinds, space
+from saltus.train.table_search import SPACE, tune
+from saltus.train.tuning import Trial
+
+
+def run(
+    data: str, target: str | None, trials: int, words: tuple[str, ...], settings: tuple[str, ...], study: str | None, out: str | None,
+    quiet: bool, **how: Any,
+) -> None:  # fmt: skip
+    """See the help of `saltus tune`."""
+    started = time.perf_counter()
+    chosen = {name: dimension_of(name, text) for name, text in pairs("--search", words)} or None
+    wanted = FitSettings(kept_name(data), kinds.TABLE, target)
+    wanted.values.update(values_of(pairs("--set", settings), kinds.TABLE))
+    options: Any = wanted.options(verbose=0)
+    opened = kinds.TABLE.open(source_of(data), target, options)
+    if how["resume"] and study is None:
+        raise ArgumentError("--resume needs the file of the study", fix="name it: --study runs/.../study.db")
+    folder = runs.new_folder(f"{Path(data).resolve().stem.split('.')[0]}-tune", out)
+    runs.write_json(
+        folder / runs.CONFIGURATION, {**wanted.to_config(), "target": opened.target, "trials": trials, "search": list(words), **how}
+    )
+    runs.write_json(folder / runs.ENVIRONMENT, runs.environment())
+    if not quiet:
+        click.echo(opened.said)
+
+    def told(trial: Trial) -> None:
+        if not quiet:
+            said = "  ".join(f"{name} {_short(value)}" for name, value in trial.params.items())
+            click.echo(f"trial {trial.number + 1}: {how['monitor']} {trial.value:.4f} {trial.state}  {said}")
+
+    found = tune(
+        opened.data, opened.target, space=chosen, trials=trials, study=study or folder / runs.STUDY, told=told,
+        options=replace(options, verbose=0), **how,
+    )  # fmt: skip
+    model = found.model
+    runs.write_json(folder / runs.TRIALS, {"trials": found.table().rows, "importance": found.importance(), "best": found.params})
+    model.history.save(folder / runs.HISTORY)
+    model.save(folder / runs.MODEL)
+    part = model.measured_on
+    facts = {"measured_on": part, "rows": model.rows[part], "scores": model.scores, "baseline": model.baseline, "params": found.params}
+    runs.write_json(folder / runs.RESULT, {**facts, "stopped": found.stopped, "seconds": round(time.perf_counter() - started, 3)})
+    click.echo(f"\n{found}\n\nOn {model.rows[part]:,} {PARTS[part]}:")
+    click.echo(results(model.scores, model.baseline, model.confused))
+    file = folder / runs.MODEL
+    click.echo(f"\nmodel    {file}\nto use   saltus predict {file} NEW.csv -o predictions.csv")
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def dimension_of(name: str, text: str) -> space.Dimension:
+    """A dimension from words: "16..256" is a range, "adam,sgd" a choice.
+
+    Raises:
+        ArgumentError: it is neither.
+    """
+    low, dots, high = text.partition("..")
+    if not dots:
+        return space.choice([_value(word.strip()) for word in text.split(",") if word.strip()])
+    first, last = _value(low), _value(high)
+    if isinstance(first, str) or isinstance(last, str):
+        raise ArgumentError(f"--search {name}={text}: a range has two numbers", fix=f"for example --search {name}=1e-4..1e-1")
+    usual = SPACE.get(name)
+    log = bool(getattr(usual, "log", False)) and first > 0
+    if isinstance(first, int) and isinstance(last, int) and not isinstance(usual, space.Real):
+        return space.integer(first, last, log=log)
+    return space.real(first, last, log=log)
+
+
+def _value(text: str) -> Any:
+    """A whole number, a number, or the text."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
