@@ -73,14 +73,17 @@ def resizing_matrix(length: int, count: int, method: str, antialias: bool) -> np
     return made
 
 
-def _nearest(x: Tensor, count: int, axis: int) -> Tensor:
-    length = x.shape[axis]
-    lead, rest = x.shape[:axis], x.shape[axis + 1 :]
-    if count % length == 0:
-        wide = broadcast_to(reshape(x, (*lead, length, 1, *rest)), (*lead, length, count // length, *rest))
-        return reshape(wide, (*lead, count, *rest))
-    places = np.minimum((np.arange(count) * 2 + 1) * length // (2 * count), length - 1)
-    return of_node(take(x.node, node_of(places), axis=axis))
+def _nearest(x: Tensor, counts: Sequence[int]) -> Tensor:
+    """Whole factors repeat, all axes at once; other lengths pick."""
+    for axis, (length, count) in enumerate(zip(x.shape[1:-1], counts, strict=True), 1):
+        if count % length:
+            places = (np.arange(count) * 2 + 1) * length // (2 * count)
+            x = of_node(take(x.node, node_of(places), axis=axis))
+    pairs = [(length, count // length) for length, count in zip(x.shape[1:-1], counts, strict=True)]
+    count, channels = x.shape[0], x.shape[-1]
+    apart = reshape(x, (count, *[n for length, _ in pairs for n in (length, 1)], channels))
+    wide = broadcast_to(apart, (count, *[n for pair in pairs for n in pair], channels))
+    return reshape(wide, (count, *counts, channels))
 
 
 def resize(x: Any, size: int | Sequence[int], /, *, method: str = "bilinear", antialias: bool = False) -> Tensor:
@@ -115,14 +118,12 @@ def resize(x: Any, size: int | Sequence[int], /, *, method: str = "bilinear", an
     if 0 in a.shape[1:-1]:
         raise ShapeError(f"resize: the input {a.shape} has no elements", site=here())
     made = of_node(a)
+    if method == "nearest":
+        return _nearest(made, counts)
     # axes that shrink go first: the others then cost less
     for axis in sorted(range(1, rank + 1), key=lambda k: counts[k - 1] / a.shape[k]):
         length, count = made.shape[axis], counts[axis - 1]
-        if length == count:
-            continue
-        if method == "nearest":
-            made = _nearest(made, count, axis)
-        else:
+        if length != count:
             made = apply_along(made, resizing_matrix(length, count, method, antialias), axis)
     return made
 

@@ -168,13 +168,12 @@ def bins(length: int, count: int) -> tuple[tuple[int, int], ...]:
 
 
 def _bin_counts(name: str, a: Node, rank: int, size: Any) -> Shape:
+    """Bins of each axis."""
     lengths = a.shape[1:-1]
-    found = per_axis("output_size", size, rank) if isinstance(size, int) else tuple(
-        n if v is None else v for n, v in zip(lengths, size, strict=False)
-    )
-    if not isinstance(size, int) and len(tuple(size)) != rank:
-        found = tuple(size)
-    found = per_axis("output_size", found, rank)
+    given = (size,) * rank if isinstance(size, int) else tuple(size)
+    if len(given) == rank:
+        given = tuple(n if v is None else v for n, v in zip(lengths, given, strict=True))
+    found = per_axis("output_size", given, rank)
     if 0 in lengths:
         raise ShapeError(f"{name}: the input {a.shape} has no elements to pool", site=here())
     return found
@@ -253,11 +252,11 @@ def _largest_along(x: Tensor, axis: int) -> Tensor:
     """The largest along an axis, which goes; the gradient goes to the first of several."""
 
     def forward(x: Tensor) -> tuple[Tensor, Tensor]:
-        from_ops = max_of(x.node, axes=(axis,))
+        top = max_of(x.node, axes=(axis,))
         index = OPS["iota"](shape=x.shape, axis=axis, dtype=INT32)
-        hit = OPS["equal"](x.node, OPS["broadcast_to"](from_ops, shape=x.shape))
+        hit = OPS["equal"](x.node, OPS["broadcast_to"](top, shape=x.shape))
         first = OPS["min"](OPS["where"](hit, index, full(x.shape, x.shape[axis], INT32)), axes=(axis,))
-        return of_node(from_ops), of_node(first)
+        return of_node(top), of_node(first)
 
     def backward(g: tuple[Tensor, Tensor], out: tuple[Tensor, Tensor], x: Tensor) -> Tensor:
         index = OPS["iota"](shape=x.shape, axis=axis, dtype=INT32)
