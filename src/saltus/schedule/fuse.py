@@ -20,6 +20,7 @@ from saltus.schedule.view import Map, View, identity, strides_over, through
 ROW_LIMIT, COLUMN_LIMIT = 65536, 4096
 ACCESS_LIMIT = 24  # arrays one kernel reads and writes: address registers run out beyond
 EPILOGUE_LIMIT = 14  # arrays of a matrix product with its epilogue
+COLUMN_REUSE = 256  # rows from which on a value a column is stored, rather than computed in each row
 SHARE_FLOPS = 24  # a value this costly is stored when two kernels need it, rather than computed twice
 AGAIN_FLOPS = 4  # a value this costly is stored rather than computed once for each window over it
 ASSEMBLED = ("concat", "pad", "interleave")  # their operands are written into one buffer by whoever computes them
@@ -144,6 +145,14 @@ class Fuser:
         if view is None or not Patches.suits(view):
             self._store(node)
 
+    def _need_columns(self, node: Node) -> None:
+        """Store what is computed for each column (a channel's factor and shift), rather than work it out again in every row."""
+        below = node.src[0]
+        while below.op.kind is Kind.MOVE and self.view_of(below) is None and below.src[0].size == below.size:
+            below = below.src[0]
+        if node.size >= COLUMN_REUSE * below.size and below.op.kind is Kind.ELEMENTWISE and self._flops(below) > 1:
+            self._store(below)
+
     def _mark(self) -> None:
         """Decide in one walk which values need a buffer."""
         for node in self.order:
@@ -183,6 +192,8 @@ class Fuser:
                 below = self.view_of(node.src[0])
                 if below is None or below.move(node) is None:
                     self.stored.add(node.src[0])
+            elif node.op.name == "broadcast_to" and node.shape[-1:] == node.src[0].shape[-1:] != (1,):
+                self._need_columns(node)
             elif node.op.name == "windows":
                 if node.size > node.src[0].size and self._flops(node.src[0]) > AGAIN_FLOPS:
                     self.stored.add(node.src[0])

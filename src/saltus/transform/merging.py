@@ -1,12 +1,13 @@
-"""Rules for values that repeat elements along axes which are then merged: nearest upsampling, gradients of pooling.
+"""Rules that compute on the other side of a reshape where that joins kernels.
 
+Values that repeat elements along axes which are then merged: nearest upsampling, gradients of pooling.
 A merged axis has no stride of its own for what is repeated inside it, so the repeated values would be stored. Computed before the
 merge, on the finer axes, they are read where they are, and the pass over them can go on with what follows.
 """
 
 from __future__ import annotations
 
-from saltus.ir.node import Node
+from saltus.ir.node import Node, constant_value, full
 from saltus.ir.spec import OPS, Kind, Shape
 from saltus.ops.movement import reshape
 
@@ -64,6 +65,29 @@ def above_merge(node: Node) -> Node | None:
             fine = s.src[0].shape
             return reshape(node.op(*[reshape(o, fine) for o in node.src], **node.kwargs), node.shape)
     return None
+
+
+def above_split(node: Node) -> Node | None:
+    """op(split a, split b) -> split op(a, b)
+
+    The product of a dense layer on (samples, steps, features) has merged rows: what follows it can then be its epilogue.
+    """
+    shapes = {s.src[0].shape for s in node.src if s.op is RESHAPE}
+    if len(shapes) != 1:
+        return None
+    (shape,) = shapes
+    if len(shape) >= len(node.shape) or _runs(node.shape, shape) is None:
+        return None
+    src = []
+    for s in node.src:
+        constant = constant_value(s)
+        if s.op is RESHAPE:
+            src.append(s.src[0])
+        elif constant is not None:
+            src.append(full(shape, constant, s.dtype))
+        else:
+            return None
+    return reshape(node.op(*src, **node.kwargs), node.shape)
 
 
 def reduce_above_merge(node: Node) -> Node | None:

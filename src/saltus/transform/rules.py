@@ -18,7 +18,7 @@ from saltus.ir.evaluate import evaluate
 from saltus.ir.node import Node, broadcast, constant_value, full
 from saltus.ir.spec import OPS, Kind, Op, Shape
 from saltus.ops.movement import concat, flip, permute, reshape, slice_
-from saltus.transform.merging import above_merge, reduce_above_merge
+from saltus.transform.merging import above_merge, above_split, reduce_above_merge
 
 Rule = Callable[[Node], Node | None]
 _RULES: dict[str, list[Rule]] = {}
@@ -41,7 +41,7 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 def rules_of(op: Op) -> tuple[Rule, ...]:
     """The rules for an op, the general ones of its kind first."""
     general: dict[Kind, tuple[Rule, ...]] = {
-        Kind.ELEMENTWISE: (fold, below_broadcast, above_merge),
+        Kind.ELEMENTWISE: (fold, below_broadcast, above_merge, above_split),
         Kind.MOVE: (moved_constant,),
         Kind.REDUCE: (few_elements, of_broadcast, of_permuted, reduce_above_merge),
     }
