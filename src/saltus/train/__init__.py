@@ -43,6 +43,7 @@ from saltus.train.estimates import Estimate, estimate
 from saltus.train.fitted import probabilities
 from saltus.train.images import ImageModel, ImageOptions, fit_images
 from saltus.train.interrupt import Interrupted
+from saltus.train.learning_curves import LearningCurve, learning_curve, size_curve
 from saltus.train.model import Model, load
 from saltus.train.plan import TrainingPlan, training_plan
 from saltus.train.probing import BatchSizes, RateRange
@@ -62,12 +63,12 @@ from saltus.train.weights import average_weights, stochastic_weight_averaging
 __all__ = [
     "BackupAndRestore", "BatchSizes", "CSVLogger", "Callback", "CrossValidation", "EarlyStopping", "Ensemble",
     "Estimate", "Fold", "Goal", "History", "ImageModel", "ImageOptions", "Interrupted", "LambdaCallback",
-    "LearningRateScheduler", "Model", "ModelCheckpoint", "RateRange", "ReduceLROnPlateau", "Seen", "SeriesModel",
-    "SeriesOptions", "Split", "Table", "TableOptions", "TabularModel", "Task", "TerminateOnNaN", "TextModel",
-    "TextOptions", "TrainingPlan", "Trial", "Tuning", "adaboost", "average_weights", "bagging", "best_threshold",
-    "bootstrap", "calibration", "confusion_matrix", "cross_validate", "distill", "estimate", "fit_images",
-    "fit_series", "fit_table", "fit_texts", "gradient_boosting", "hold_out", "k_fold", "load",
-    "precision_recall_curve", "probabilities", "roc_curve", "side_by_side", "snapshot", "stacking",
-    "stochastic_weight_averaging", "temperature", "train_ensemble", "train_step", "training_plan", "tune",
-    "uncertainty", "voting", "with_temperature", "worst_errors",
+    "LearningCurve", "LearningRateScheduler", "Model", "ModelCheckpoint", "RateRange", "ReduceLROnPlateau", "Seen",
+    "SeriesModel", "SeriesOptions", "Split", "Table", "TableOptions", "TabularModel", "Task", "TerminateOnNaN",
+    "TextModel", "TextOptions", "TrainingPlan", "Trial", "Tuning", "adaboost", "average_weights", "bagging",
+    "best_threshold", "bootstrap", "calibration", "confusion_matrix", "cross_validate", "distill", "estimate",
+    "fit_images", "fit_series", "fit_table", "fit_texts", "gradient_boosting", "hold_out", "k_fold",
+    "learning_curve", "load", "precision_recall_curve", "probabilities", "roc_curve", "side_by_side", "size_curve",
+    "snapshot", "stacking", "stochastic_weight_averaging", "temperature", "train_ensemble", "train_step",
+    "training_plan", "tune", "uncertainty", "voting", "with_temperature", "worst_errors",
 ]  # fmt: skip

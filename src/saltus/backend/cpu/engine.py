@@ -227,11 +227,11 @@ class NativeProgram:
         """Run once: arrays in C order, one an input; donated ones are overwritten and returned."""
         if type(arrays) is not list:
             arrays = list(arrays)
-        outputs: list[Array] = [*self._pick(arrays)]
-        for k, shape, dtype in self._new:
-            outputs[k] = self._result(k, shape, dtype)
         program = self if self._lock.acquire(False) else self._free()
         try:
+            outputs: list[Array] = [*self._pick(arrays)]
+            for k, shape, dtype in self._new:
+                outputs[k] = program._result(k, shape, dtype)
             call = program._call_natively if program.alone else None
             if call is None or call(program._binding.address, arrays, outputs):
                 program._run(arrays, outputs)
