@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from saltus import nn
-from saltus.base.errors import DataError, ModelFileError, UnknownNameError
+from saltus.base.errors import ArgumentError, DataError, ModelFileError, UnknownNameError
 from saltus.train import TextModel, TextOptions, fit_table, fit_texts
 
 GOOD, BAD = ["moving", "fine", "clever", "warm", "bright"], ["dull", "loud", "stale", "cold", "grim"]
@@ -75,6 +75,21 @@ def test_other_tokenizers_learn_too(tokenizer):
     assert tokenizer in str(made.describe())
 
 
+@pytest.mark.parametrize("reader", ["convolution", "recurrent"])
+def test_the_order_of_words_is_learnt_by_readers_of_order(reader, tmp_path):
+    rng = np.random.default_rng(3)
+    first = rng.integers(0, 2, 500)
+    texts = [" ".join([*rng.choice(FILLER, 3), *(("early", "late") if f else ("late", "early")), *rng.choice(FILLER, 3)]) for f in first]
+    table = {"text": texts, "label": np.where(first, "yes", "no").tolist()}
+    made = fit_texts(table, reader=reader, verbose=0, epochs=20)
+    assert made.scores["accuracy"] > 0.9
+    assert fit_texts(table, grams=1, verbose=0).scores["accuracy"] < 0.75
+    made.save(tmp_path / "m.saltus")
+    assert (TextModel.load(tmp_path / "m.saltus").predict(texts) == made.predict(texts)).all()
+    new = ["film plot cast late early music scene story", "film plot cast early late music scene story"]
+    assert made.predict(new).tolist() == ["no", "yes"]
+
+
 def test_amounts_are_learnt_from_texts():
     table = reviews(800)
     stars = pl.Series("stars", [2.5 + sum(w in GOOD for w in t.split()) - sum(w in BAD for w in t.split()) / 2 for t in table["review"]])
@@ -100,6 +115,10 @@ def test_options_are_checked_and_used():
     assert made.encoder.encoders[0].vocabulary.grams == 1
     with pytest.raises(UnknownNameError, match="tokenizer"):
         fit_texts(reviews(100), tokeniser="bpe")
+    with pytest.raises(UnknownNameError, match="recurrent"):
+        fit_texts(reviews(100), reader="recurent")
+    with pytest.raises(ArgumentError, match="grams is 2"):
+        fit_texts(reviews(100), reader="recurrent", grams=2)
     with pytest.raises(DataError, match="no column 'reviews'; its columns are 'review', 'label'"):
         fit_texts(reviews(100), text="reviews")
     with pytest.raises(DataError, match="no column of free text"):

@@ -139,7 +139,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "label_smoothing": _share, "seed": _number(0, 2**63, "a whole number from 0 on", int),
     "horizon": _horizons, "window": _number(2, math.inf, "a whole number from 2 on", int), "time": str, "key": str, "frequency": str,
     "repeated": str, "known": _names,
-    "text": str, "tokenizer": str, "tokenizer_size": _count, "grams": _count, "longest": _count, "encoding": str,
+    "reader": str, "text": str, "tokenizer": str, "tokenizer_size": _count, "grams": _count, "longest": _count, "encoding": str,
     "ensemble": str, "members": _count,
 }  # fmt: skip
 

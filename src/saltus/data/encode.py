@@ -41,6 +41,7 @@ class EncodeOptions:
     grams: int = 2
     longest: int = 400
     most_words: int = MOST_FEATURES
+    ordered: bool = False
 
 
 @dataclass
@@ -375,7 +376,8 @@ class WordsEncoder:
         assert column.words is not None
         texts = column.words.gather(np.unique(column.values[~column.missing]))
         tokenizer = Tokenizer.of(options.tokenizer or "words", texts, size=options.tokenizer_size)
-        vocabulary, table = Vocabulary.fit(texts, tokenizer, grams=options.grams, longest=options.longest, most=options.most_words)
+        grams, most = (1 if options.ordered else options.grams), options.most_words
+        vocabulary, table = Vocabulary.fit(texts, tokenizer, grams=grams, longest=options.longest, most=most, ordered=options.ordered)
         made = cls(column.plan, vocabulary, bool(column.missing.any()), [(texts, table)])
         return made, [Change(column.plan.name, "words", vocabulary.size - 1, f"free text: {made.treatment()}")]
 
@@ -395,7 +397,9 @@ class WordsEncoder:
         words = self.vocabulary
         kind = {"words": "words", "characters": "characters"}.get(words.tokenizer.kind, f"tokens ({words.tokenizer.kind})")
         groups = "" if words.grams == 1 else " and pairs of them" if words.grams == 2 else f" and groups of up to {words.grams}"
-        return f"{words.size - 1:,} {kind}{groups}, the first {words.longest:,} of a text" + (", missing marked" if self.indicator else "")
+        order = ", in order" if words.ordered else ""
+        missing = ", missing marked" if self.indicator else ""
+        return f"{words.size - 1:,} {kind}{groups}, the first {words.longest:,} of a text{order}{missing}"
 
     def to_config(self) -> dict[str, Any]:
         return {"plan": self.plan.to_config(), "vocabulary": self.vocabulary.to_config(), "indicator": self.indicator}

@@ -110,6 +110,7 @@ class TableEncoder:
         grams: neighbouring words that are numbered together, at most.
         longest: words of a text that are read, from its beginning.
         most_words: words and groups that get a number, at most.
+        ordered: keep the order of the words, for networks that read it; single words only.
         drop_duplicates: leave out training rows that repeat another one.
         decimal: "." or "," to settle texts such as "1,200"; by default the data decide.
         day_first: settles dates such as "3/4/2020"; by default the data decide.
@@ -138,6 +139,7 @@ class TableEncoder:
         grams: int = 2,
         longest: int = 400,
         most_words: int = MOST_FEATURES,
+        ordered: bool = False,
         drop_duplicates: bool = True,
         decimal: str | None = None,
         day_first: bool | None = None,
@@ -154,7 +156,7 @@ class TableEncoder:
                 f"tokenizer_size={tokenizer_size}, grams={grams}, longest={longest}, most_words={most_words}: expected numbers from 1 on",
                 fix="leave them out for the defaults",
             )
-        words = (str(tokenizer), tokenizer_size, grams, longest, most_words)
+        words = (str(tokenizer), tokenizer_size, grams, longest, most_words, ordered)
         self.options = EncodeOptions(max_categories, rare_share, text_width, *words)
         self.reading = Reading(MISSING | {text.strip().lower() for text in missing}, decimal or "", day_first)
         self.drop_duplicates = drop_duplicates

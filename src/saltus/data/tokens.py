@@ -129,6 +129,7 @@ class Vocabulary:
         longest: tokens of a text that are read; what follows is left out.
         length: numbers of a text at most.
         hashes: uint64 (V,), sorted; the one at place i has the number i + 1.
+        ordered: the numbers stand as the tokens stand in the text, and as often; else each once, in rising order.
     """
 
     tokenizer: Tokenizer
@@ -136,6 +137,7 @@ class Vocabulary:
     longest: int
     length: int
     hashes: np.ndarray
+    ordered: bool = False
 
     @property
     def size(self) -> int:
@@ -144,7 +146,14 @@ class Vocabulary:
 
     @classmethod
     def fit(
-        cls, texts: pl.Series, tokenizer: Tokenizer, *, grams: int = 2, longest: int = 400, most: int = MOST_FEATURES
+        cls,
+        texts: pl.Series,
+        tokenizer: Tokenizer,
+        *,
+        grams: int = 2,
+        longest: int = 400,
+        most: int = MOST_FEATURES,
+        ordered: bool = False,
     ) -> tuple[Vocabulary, np.ndarray]:
         """Number what occurs at least twice, the most frequent first to be kept.
 
@@ -153,12 +162,14 @@ class Vocabulary:
             tokenizer: cuts them.
             grams, longest: see the class.
             most: tokens and groups that get a number at most.
+            ordered: keep the order of the tokens; for single tokens only.
 
         Returns:
             The vocabulary, and the texts by it, as `encode` would give them.
 
         Raises:
             DataError: no token occurs twice.
+            ArgumentError: groups of tokens in order.
 
         Example:
             >>> import polars
@@ -167,19 +178,21 @@ class Vocabulary:
             >>> words.size, table.shape, bool((words.encode(texts) == table).all())
             (3, (2, 2), True)
         """
+        if ordered and grams > 1:
+            raise ArgumentError(f"words in order are read one by one, but grams is {grams}", fix="leave grams out")
         rows, hashes = _features(texts, tokenizer, grams, longest)
         distinct, counts = np.unique(hashes, return_counts=True)
         distinct, counts = distinct[counts >= 2], counts[counts >= 2]
         if not len(distinct):
             raise DataError("no word occurs twice in the texts: there is nothing to learn from", fix="give more texts, or longer ones")
         kept = np.sort(distinct[np.argsort(-counts, kind="stable")[:most]])
-        made = cls(tokenizer, grams, longest, 0, kept)
+        made = cls(tokenizer, grams, longest, 0, kept, ordered)
         found, numbers = made._numbered(rows, hashes)
         made = replace(made, length=int(np.bincount(found).max()))
         return made, made._table(found, numbers, len(texts))
 
     def encode(self, texts: pl.Series) -> np.ndarray:
-        """Texts as numbers, each number once, in rising order, then zeros; what training never saw is left out.
+        """Texts as numbers, then zeros; what training never saw is left out.
 
         Args:
             texts: Polars String series (N,); a missing text gives zeros.
@@ -191,9 +204,11 @@ class Vocabulary:
         return self._table(*self._numbered(rows, hashes), len(texts))
 
     def _numbered(self, rows: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Row and number of each known token and group, once a text, by row and number."""
+        """Row and number of each known token and group; see `ordered`."""
         found = _places(self.hashes, hashes)
         known = found >= 0
+        if self.ordered:
+            return rows[known], (found[known] + 1).astype(np.int32)
         keys = np.sort(rows[known] * np.int64(self.size) + found[known] + 1)
         keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])] if len(keys) else keys
         return keys // self.size, (keys % self.size).astype(np.int32)
@@ -212,6 +227,7 @@ class Vocabulary:
             "grams": self.grams,
             "longest": self.longest,
             "length": self.length,
+            "ordered": self.ordered,
             "hashes": base64.b64encode(self.hashes.astype("<u8").tobytes()).decode(),
         }
 

@@ -95,7 +95,8 @@ def _open_table(source: Any, target: str | None, options: TableOptions) -> Opene
 
 
 TABLE = Kind(
-    TabularModel, "a CSV, Parquet, JSON lines or Arrow file", TableOptions, ("task", "hidden", "activation", "dropout", "overrides"),
+    TabularModel, "a CSV, Parquet, JSON lines or Arrow file", TableOptions,
+    ("task", "hidden", "activation", "dropout", "overrides", "reader"),
     recognises=Path.is_file, open=_open_table, fit=fit_table, example="NEW.csv",
 )  # fmt: skip
 
@@ -110,7 +111,10 @@ def _open_texts(source: Any, target: str | None, options: TextOptions) -> Opened
 
 TEXTS = Kind(
     TextModel, "a folder of text files by class, or a table of texts and labels", TextOptions,
-    ("task", "hidden", "activation", "dropout", "overrides", "text", "tokenizer", "tokenizer_size", "grams", "longest", "encoding"),
+    (
+        "task", "hidden", "activation", "dropout", "overrides", "reader", "text", "tokenizer", "tokenizer_size", "grams", "longest",
+        "encoding",
+    ),
     recognises=holds_texts, open=_open_texts, fit=fit_texts, example="NEW.txt", several=True,
 )  # fmt: skip
 

@@ -22,7 +22,9 @@ from saltus.train.plan import training_plan
 
 Array = np.ndarray[Any, Any]
 
-WORD_WIDTH = 16  # length of the vector of a word
+READERS = ("bag", "convolution", "recurrent")
+WORD_WIDTH = 16  # length of the vector of a word in a bag
+_ORDERED_WIDTH, _FILTERS, _STATES = 32, 128, 32
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class TableOptions(FitOptions):
             each, or what there is of them.
         hidden: units of the hidden layers; None chooses by the number of rows.
         activation: of the hidden layers.
+        reader: how long texts are read: "bag" (words and pairs of them, in any order), "convolution" (neighbouring
+            words) or "recurrent" (a GRU over the words, both ways).
     """
 
     task: str | None = None
@@ -44,6 +48,7 @@ class TableOptions(FitOptions):
     encoder: TableEncoder | None = None
     hidden: Sequence[int] | None = None
     activation: Any = "relu"
+    reader: str = "bag"
 
 
 class TabularModel(Fitted):
@@ -116,7 +121,7 @@ def fit_read(
         sizes: (rows, options) -> batch size and epochs.
     """
     train, held, test = _parts(table, target, options)
-    encoder = options.encoder if options.encoder is not None else TableEncoder(text_width=_text_width(train.frame.height))
+    encoder = options.encoder if options.encoder is not None else table_encoder(options, text_width=_text_width(train.frame.height))
     learnt = encoder.fit_transform(train, target, task=options.task, overrides=options.overrides)
     checked = None if held is None else encoder.transform(held, target=True)
     judged = None if test is None else encoder.transform(test, target=True)
@@ -126,6 +131,13 @@ def fit_read(
     made = kind(_model(encoder, learnt, options, size, epochs), encoder)
     made.learn(learnt, checked, judged, options, size, epochs)
     return made
+
+
+def table_encoder(options: TableOptions, **how: Any) -> TableEncoder:
+    """An encoder as the options' reader of texts needs it, not fitted yet."""
+    if options.reader not in READERS:
+        raise unknown_name("reader of texts", options.reader, READERS)
+    return TableEncoder(**how, ordered=options.reader != "bag")
 
 
 def chosen_target(table: Table, target: str | None) -> str:
@@ -210,9 +222,19 @@ def _network(encoder: TableEncoder, table: EncodedTable, options: TableOptions) 
         parts.append(columns(*inputs))
     for words, size, name in zip(table.texts, table.vocabularies, _unique(table.text_names), strict=True):
         inputs.append(nn.Input((words.shape[1],), "int32"))
-        parts.append(nn.EmbeddingBag(size, WORD_WIDTH, combiner="sqrtn", name=f"words of {name}")(inputs[-1]))
+        parts.append(_reader(options.reader, size, f"words of {name}")(inputs[-1]))
     joined = nn.Concatenate()(*parts) if len(parts) > 1 else parts[0]
     return nn.Network(inputs, nn.Sequential(layers)(joined))
+
+
+def _reader(reader: str, size: int, name: str) -> nn.Layer:
+    """The layers that make one vector of a text."""
+    if reader == "bag":
+        return nn.EmbeddingBag(size, WORD_WIDTH, combiner="sqrtn", name=name)
+    words = nn.Embedding(size, _ORDERED_WIDTH, mask_zero=reader == "recurrent")
+    if reader == "recurrent":
+        return nn.Sequential([words, nn.Bidirectional(nn.GRU(_STATES))], name=name)
+    return nn.Sequential([words, nn.Conv1D(_FILTERS, 3, padding="same", activation="relu"), nn.GlobalMaxPooling1D()], name=name)
 
 
 def _widths(rows: int) -> tuple[int, ...]:

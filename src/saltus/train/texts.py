@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from saltus.base.errors import ArgumentError, DataError
-from saltus.data import Table, TableEncoder
+from saltus.data import Table
 from saltus.data.texts import FILE, TEXT, read_texts, target_column, text_column
 from saltus.train.fitted import Predictions, chosen_plan, with_changes
-from saltus.train.tabular import TableOptions, TabularModel, fit_read
+from saltus.train.tabular import TableOptions, TabularModel, fit_read, table_encoder
 
 _LONGEST_PATH = 1_000
 
@@ -112,7 +112,11 @@ def fit_texts(source: Any, target: str | None = None, options: TextOptions | Non
     table, text, target = opened_texts(source, target, options)
     frame = table.frame.drop(FILE) if FILE in table.frame.columns and target != FILE else table.frame
     letters = options.tokenizer == "characters"
-    encoder = options.encoder or TableEncoder(
+    ordered = options.reader != "bag"
+    if ordered and (options.grams or 1) > 1:
+        raise ArgumentError(f"the reader {options.reader!r} reads words one by one, but grams is {options.grams}", fix="leave grams out")
+    encoder = options.encoder or table_encoder(
+        options,
         tokenizer=options.tokenizer,
         tokenizer_size=options.tokenizer_size,
         grams=options.grams or (5 if letters else 2),
