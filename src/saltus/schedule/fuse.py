@@ -1,6 +1,6 @@
-"""Graph to groups: decides which values are stored, and which are computed together in one kernel.
+"""Graph to groups: which stored values are computed together in one kernel.
 
-A value is *stored* (has a buffer) or *virtual* (computed where it is used). Every stored value is written by a group; a
+`stored.py` says what has a buffer. Every stored value is written by a group; a
 group becomes one kernel. Each group notes why it was cut from the groups it reads.
 """
 
@@ -13,17 +13,13 @@ from itertools import product
 
 from saltus.ir.node import Node, full, topological
 from saltus.ir.spec import Kind, Shape
-from saltus.schedule.patches import Patches
-from saltus.schedule.view import Map, View, identity, strides_over, through
+from saltus.schedule.stored import ASSEMBLED, SHARE_FLOPS, Values, collapse
+from saltus.schedule.view import Map, View, identity, strides_over
 
 # Beyond these a second pass over a row would leave the cache (256 KB), so the reduction is cut from its users.
 ROW_LIMIT, COLUMN_LIMIT = 65536, 4096
 ACCESS_LIMIT = 24  # arrays one kernel reads and writes: address registers run out beyond
 EPILOGUE_LIMIT = 14  # arrays of a matrix product with its epilogue
-COLUMN_REUSE = 256  # rows from which on a value a column is stored, rather than computed in each row
-SHARE_FLOPS = 24  # a value this costly is stored when two kernels need it, rather than computed twice
-AGAIN_FLOPS = 4  # a value this costly is stored rather than computed once for each window over it
-ASSEMBLED = ("concat", "pad", "interleave")  # their operands are written into one buffer by whoever computes them
 _ORDER_KINDS = (Kind.CONTRACT, Kind.HOST, Kind.SCAN, Kind.SCATTER, Kind.CUMULATIVE)
 
 
@@ -85,167 +81,13 @@ def multi_pass(domain: Shape, reduced: Iterable[int]) -> bool:
     return inner <= COLUMN_LIMIT and (rows >= 1024 or rows * inner <= 65536)  # few columns make too few chunks for several threads
 
 
-def is_native(node: Node) -> bool:
-    """Whether the native engine has a kernel for the node; the rest are host calls."""
-    if node.op.kind in (Kind.HOST, Kind.SCAN, Kind.PART):
-        return node.op.kind is not Kind.HOST
-    if node.dtype.kind == "c" or any(s.dtype.kind == "c" for s in node.src):
-        return False
-    if node.op.kind is Kind.CONTRACT:
-        known = node.op.name == "matmul" or (node.op.name in ("conv", "conv_weight") and (node.attr("groups") == 1 or Patches.apart(node)))
-        return known and node.dtype.name in ("float32", "float64")
-    return node.op.kind is not Kind.ELEMENTWISE or node.op.cpu is not None
-
-
-class Fuser:
+class Fuser(Values):
     """Makes the groups of one graph."""
 
     def __init__(self, outputs: Sequence[Node], given: Sequence[Node]) -> None:
-        self.outputs = list(outputs)
-        self.given = set(given)
-        self.order = topological(outputs, stop=lambda n: n in self.given)
-        self.position = {n: i for i, n in enumerate(self.order)}
-        self.stored: set[Node] = set()
+        super().__init__(outputs, given)
         self.groups: list[Group] = []
         self.writers: dict[Node, list[Group]] = {}
-        self.host = {n for n in self.order if n not in self.given and not is_native(n)}
-
-    # --- what is stored -----------------------------------------------------------------------------------------
-    def view_of(self, node: Node) -> View | None:
-        """The node as a strided view of a stored one, where it is one."""
-        if node in self.stored:
-            return View.whole(node)
-        if node.op.kind is Kind.MOVE and node.op.name not in ASSEMBLED:
-            below = self.view_of(node.src[0])
-            return below.move(node) if below else None
-        return None
-
-    def _store(self, node: Node) -> None:
-        """Give a value a buffer, in the shape it is computed in: a reshape of it is the same bytes."""
-        while node.op.name == "reshape" and node.src[0] not in self.given:
-            node = node.src[0]
-        self.stored.add(node)
-
-    def _need_view(self, node: Node) -> None:
-        if self.view_of(node) is None:
-            self._store(node)
-
-    def _need_dense(self, node: Node) -> None:
-        view = self.view_of(node)
-        if view is None or not view.dense:
-            self._store(node)
-
-    def _need_matrix(self, node: Node) -> None:
-        view = self.view_of(node)
-        if view is None or matrix_strides(view) is None:
-            self._store(node)
-
-    def _need_channels(self, node: Node) -> None:
-        view = self.view_of(node)
-        if view is None or not Patches.suits(view):
-            self._store(node)
-
-    def _need_columns(self, node: Node) -> None:
-        """Store what is computed for each column (a channel's factor and shift), rather than work it out again in every row."""
-        below = node.src[0]
-        while below.op.kind is Kind.MOVE and self.view_of(below) is None and below.src[0].size == below.size:
-            below = below.src[0]
-        if node.size >= COLUMN_REUSE * below.size and below.op.kind is Kind.ELEMENTWISE and self._flops(below) > 1:
-            self._store(below)
-
-    def _mark(self) -> None:
-        """Decide in one walk which values need a buffer."""
-        for node in self.order:
-            kind = node.op.kind
-            if node in self.given or kind is Kind.PART:
-                self.stored.add(node)
-            elif kind is Kind.SOURCE and node not in self.host:
-                continue
-            elif kind is Kind.SCAN or node in self.host or kind in (Kind.HOST, Kind.CUMULATIVE):
-                for s in node.src:
-                    self._need_dense(s)
-                self.stored.add(node)
-            elif kind is Kind.CONTRACT and node.op.name == "matmul":
-                for s in node.src:
-                    self._need_matrix(s)
-                self.stored.add(node)
-            elif kind is Kind.CONTRACT:
-                self._need_channels(node.src[0])
-                if Patches.apart(node):
-                    self._need_dense(node.src[1])
-                elif node.op.name == "conv" and Patches.tiled(node):
-                    self._need_view(node.src[1])  # the transform of the kernel reads it as it lies
-                else:
-                    self._need_dense(node.src[1])
-                self.stored.add(node)
-            elif kind is Kind.SCATTER:
-                for s in node.src:
-                    self._need_dense(s)
-                self.stored.add(node)
-            elif kind is Kind.REDUCE:
-                self.stored.add(node)
-            elif kind is Kind.GATHER:
-                self._need_view(node.src[0])
-            elif node.op.name in ASSEMBLED:
-                self.stored.add(node)
-            elif node.op.name == "reshape" and through(node, identity(node.shape)) is None:
-                below = self.view_of(node.src[0])
-                if below is None or below.move(node) is None:
-                    self.stored.add(node.src[0])
-            elif node.op.name == "broadcast_to" and node.shape[-1:] == node.src[0].shape[-1:] != (1,):
-                self._need_columns(node)
-            elif node.op.name == "windows":
-                if node.size > node.src[0].size and self._flops(node.src[0]) > AGAIN_FLOPS:
-                    self.stored.add(node.src[0])
-            elif kind is Kind.ELEMENTWISE and node.size == 1 and self._flops(node) > SHARE_FLOPS:
-                self.stored.add(node)  # a costly scalar: once, not once a vector
-        for node in self.outputs:
-            if node not in self.given:
-                self.stored.add(node)
-
-    def _flops(self, node: Node) -> int:
-        """Cost of computing a virtual value once, bounded."""
-        total, stack, seen = 0, [node], set()
-        while stack and total <= 4 * SHARE_FLOPS:
-            n = stack.pop()
-            if n in seen:
-                continue
-            seen.add(n)
-            total += n.op.flops if n.op.kind is Kind.ELEMENTWISE else 0
-            stack.extend(s for s in n.src if s not in self.stored)
-        return total
-
-    # --- what a value reads -------------------------------------------------------------------------------------
-    def leaves(self, node: Node, where: Map, top: bool = True) -> list[tuple[Node, Map | None]]:
-        """The stored nodes a value is computed from, with where each is read (None: through a view)."""
-        found: list[tuple[Node, Map | None]] = []
-        seen: set[tuple[Node, Map]] = set()
-        stack = [(node, where, top)]
-        while stack:
-            n, at, own = stack.pop()
-            if (n, at) in seen:
-                continue
-            seen.add((n, at))
-            if n in self.stored and not own:
-                found.append((n, at))
-                continue
-            if n.op.kind is Kind.MOVE:
-                below = through(n, at)
-                if below is None:
-                    view = self.view_of(n.src[0])
-                    assert view is not None
-                    found.append((view.base, None))
-                else:
-                    stack.append((n.src[0], below, False))
-            elif n.op.kind is Kind.GATHER:
-                view = self.view_of(n.src[0])
-                assert view is not None
-                found.append((view.base, None))
-                axis = n.attr("axis")
-                stack.append((n.src[1], at[axis : axis + len(n.src[1].shape)], False))
-            elif n.op.kind is not Kind.SOURCE:
-                stack.extend((s, at, False) for s in n.src)
-        return found
 
     # --- grouping -----------------------------------------------------------------------------------------------
     def _needs(self, reads: Iterable[Node], without: Group | None = None) -> int:
@@ -320,7 +162,7 @@ class Fuser:
                 return "too many arrays for an epilogue"
             if not self._aligned(group, leaves, full) or not _batch_collapses(group, leaves):
                 return "read at another index"
-            if self._flops(value) > 60:
+            if self.flops(value) > 60:
                 return "too much arithmetic for an epilogue"
             return frozenset(), full
         if group.kind != "loop":
@@ -451,7 +293,7 @@ class Fuser:
                         if all(g is not group for g, _ in known):
                             known.append((group, store))
         for node in sorted((n for n, g in homes.items() if len(g) > 1), key=lambda n: -self.position.get(n, 0)):
-            if self._flops(node) < SHARE_FLOPS or node in self.stored:
+            if self.flops(node) < SHARE_FLOPS or node in self.stored:
                 continue
             groups = [g for g, _ in homes[node]]
             first = next((g for g in groups if not any(g.before & o.bit for o in groups if o is not g)), None)
@@ -496,7 +338,7 @@ class Fuser:
 
     def run(self) -> list[Group]:
         """The groups in an order in which they can run."""
-        self._mark()
+        self.mark()
         for node in self.order:
             if node not in self.stored or node in self.given or node.op.kind is Kind.PART:
                 continue
@@ -551,34 +393,6 @@ class Fuser:
 
 def strange(at: Map) -> bool:
     return any(len(terms) > 1 or shift != 0 or terms[0][1] != 1 for terms, shift in at if terms)
-
-
-def matrix_strides(view: View) -> tuple[int, int, int] | None:
-    """(batch, row, column) strides of a stack of matrices if one of the last two is 1 and the batch axes are one run."""
-    m, n = view.shape[-2:]
-    rs, cs = view.strides[-2:]
-    rs, cs = (rs if m != 1 else max(n, 1)), (cs if n != 1 else 1)
-    if n == 1 and rs == 1:
-        cs = max(m, 1)  # a column read as a transposed row
-    if (cs != 1 and rs != 1) or rs < 0 or cs < 0 or (cs == 1 and rs == 0) or (rs == 1 and cs == 0):
-        return None
-    batch = collapse(view.shape[:-2], view.strides[:-2])
-    return None if batch is None else (batch, rs, cs)
-
-
-def collapse(shape: Sequence[int], strides: Sequence[int]) -> int | None:
-    """The one stride of axes that lie regularly in each other, or None."""
-    step: int | None = None
-    extent = 1
-    for n, s in zip(reversed(shape), reversed(strides), strict=True):
-        if n == 1:
-            continue
-        if step is None:
-            step = s
-        elif s != step * extent:
-            return None
-        extent *= n
-    return step or 0
 
 
 def _batch_collapses(group: Group, leaves: list[tuple[Node, Map | None]]) -> bool:

@@ -23,7 +23,8 @@ import numpy as np
 from saltus.base.dtypes import DType
 from saltus.ir.node import Node, constant_value, placeholder
 from saltus.ir.spec import Kind, Shape
-from saltus.schedule.fuse import ASSEMBLED, Fuser, Group, Store
+from saltus.schedule.fuse import Fuser, Group, Store
+from saltus.schedule.stored import ASSEMBLED
 from saltus.schedule.view import ZERO, Map, View, along, identity, strides_over, through
 
 CHUNK_COST = 40_000  # of one chunk, about cycles: long against claiming it, short against a phase

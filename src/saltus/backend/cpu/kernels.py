@@ -18,10 +18,11 @@ from saltus.base import dtypes as dt
 from saltus.base.errors import EngineError
 from saltus.ir.evaluate import evaluate
 from saltus.ir.node import Node, make, placeholder
-from saltus.schedule.fuse import Fuser, Group, collapse, matrix_strides
+from saltus.schedule.fuse import Fuser, Group
 from saltus.schedule.loops import Access, LoopBuilder, LoopKernel, Write, constant_word, is_literal
 from saltus.schedule.patches import Patches
 from saltus.schedule.plan import Kernel, copy_kernel
+from saltus.schedule.stored import collapse, matrix_strides
 from saltus.schedule.view import View, row_major
 
 
