@@ -185,7 +185,7 @@ def bagging(
             own = model.clone(seed=model.seed + number)
             history = corpus.train(own, draw.train, options, halt=halt)
             outside = corpus.predict(own, draw.test) if len(draw.test) else None
-            scores = corpus.measure(own, draw.test) if len(draw.test) else {}
+            scores = {} if outside is None else _own_score(corpus, draw.test, outside)
             return own, Member(history, own.seed, 1.0, scores), outside
 
         return run
@@ -206,6 +206,17 @@ def _voting(vote: str, classes: bool) -> str:
     if vote == "hard" and not classes:
         raise ArgumentError("values cannot be voted on", fix='use vote="soft", their mean')
     return "mean" if vote == "soft" else "vote"
+
+
+def _own_score(corpus: Corpus, rows: Array, said: Any) -> dict[str, float]:
+    """How good one member is on rows it had not drawn."""
+    true = (corpus.targets if corpus.labels is None else corpus.labels)[rows]
+    if corpus.labels is None:
+        return {"oob_rmse": float(np.sqrt(np.mean((said - true.reshape(said.shape)) ** 2)))}
+    wide = said.ndim > 1 and said.shape[1] > 1
+    if not wide:
+        return {}
+    return {"oob_accuracy": float(np.mean(said.argmax(axis=1) == true))}
 
 
 def _out_of_bag(result: Model, corpus: Corpus, draws: Sequence[Split], outside: Sequence[Any], link: str) -> dict[str, float]:

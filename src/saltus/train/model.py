@@ -25,7 +25,7 @@ from saltus.train.callbacks import Callback, CallbackList
 from saltus.train.goals import goals_of
 from saltus.train.plan import training_plan
 from saltus.train.probing import Probing
-from saltus.train.program import CAPTURING, Feed, Programs, own_copies, programs_of, short_way
+from saltus.train.program import CAPTURING, Feed, Programs, description_of, own_copies, programs_of, short_way
 from saltus.train.record import History
 from saltus.train.step import Task
 
@@ -113,7 +113,7 @@ class Model(Probing):
         )
         inputs = specs if isinstance(specs, tuple) else (specs,)
         with CAPTURING:
-            description = nn.describe(self.network, *inputs)
+            description = description_of(self.network, inputs)
             goals = self._goals(description)
             task = Task(self.network, goals, self.optimizer, description)
             key = random.fold_in(random.key(self.seed), 1)

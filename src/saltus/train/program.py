@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from saltus import nn
 from saltus.backend.base import compile_graph
 from saltus.base import dtypes as dt
 from saltus.base import tree
@@ -123,6 +124,16 @@ class Library:
 
     def __init__(self) -> None:
         self._held: dict[Any, Programs] = {}
+        self._descriptions: dict[Any, nn.Description] = {}
+
+    def description(self, network: nn.Layer, inputs: tuple[nn.Spec, ...]) -> nn.Description:
+        """What a network makes of inputs of these shapes."""
+        try:
+            if (network, inputs) not in self._descriptions:
+                self._descriptions[network, inputs] = nn.describe(network, *inputs)
+        except TypeError:  # see below
+            return nn.describe(network, *inputs)
+        return self._descriptions[network, inputs]
 
     def programs(self, task: Task, state: steps.State, step: steps.Step) -> Programs:
         """Those of an earlier model of the same form, or new ones."""
@@ -149,6 +160,12 @@ def using(library: Library) -> Iterator[Library]:
         yield library
     finally:
         _library.reset(mark)
+
+
+def description_of(network: nn.Layer, inputs: tuple[nn.Spec, ...]) -> nn.Description:
+    """What a network makes of inputs, from the library in use if there is one."""
+    library = _library.get()
+    return nn.describe(network, *inputs) if library is None else library.description(network, inputs)
 
 
 def programs_of(task: Task, state: steps.State, step: steps.Step) -> Programs:
