@@ -45,6 +45,8 @@ def run(
             said = "  ".join(f"{name} {_short(value)}" for name, value in trial.params.items())
             click.echo(f"trial {trial.number + 1}: {how['monitor']} {trial.value:.4f} {trial.state}  {said}")
 
+    if how["time_limit"] is not None:
+        how["time_limit"] = max(how["time_limit"] - (time.perf_counter() - started), 0.1)
     found = tune(
         opened.data, opened.target, space=chosen, trials=trials, study=study or folder / runs.STUDY, told=told,
         options=replace(options, verbose=0), **how,

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,7 @@ Build = Callable[[dict[str, Any]], Model]
 
 TRAINING = ("batch_size", "epochs")  # of a trial's training, not of its model
 TRUNCATED = "time is up"
+REPORTS = 30  # of a trial to the pruner
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ class Search:
     workers: int
     seed: int | None
     told: Callable[[Trial], None] | None
+    begin: float = field(default_factory=time.monotonic)  # the time limit counts from here
 
     def __post_init__(self) -> None:
         if isinstance(self.trials, bool) or not isinstance(self.trials, int) or self.trials < 1:
@@ -244,10 +246,15 @@ def shared(model: Model, space: Mapping[str, Any]) -> Model:
 
 
 class _Report(Callback):
-    """Tells a study how a trial goes, and ends it when the study calls it hopeless."""
+    """Tells a study how a trial goes, and ends it when the study calls it hopeless.
 
-    def __init__(self, trial: Any, monitor: str, lock: threading.Lock) -> None:
-        self.trial, self.monitor, self.lock = trial, monitor, lock
+    Args:
+        trial, monitor, lock: whom to tell what, one thread at a time.
+        every: epochs between two reports, each of which may write to a disk; 0 for none.
+    """
+
+    def __init__(self, trial: Any, monitor: str, lock: threading.Lock, every: int) -> None:
+        self.trial, self.monitor, self.lock, self.every = trial, monitor, lock, every
         self.model: Any = None
         self.pruned = False
 
@@ -256,9 +263,11 @@ class _Report(Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         value = float(logs[self.monitor])
-        with self.lock:
-            self.trial.report(value, epoch)
-            self.pruned = not math.isfinite(value) or self.trial.should_prune()
+        self.pruned = not math.isfinite(value)
+        if not self.pruned and self.every and (epoch + 1) % self.every == 0:
+            with self.lock:
+                self.trial.report(value, epoch + 1)
+                self.pruned = self.trial.should_prune()
         if self.pruned:
             self.model.stop_training = "the search gave it up"
 
@@ -285,14 +294,13 @@ def search(
         options: of each training, as far as nothing else is chosen.
         space, how: what to choose, and how.
     """
-    begin = time.monotonic()
     store = studies.Store(how.study, resume=how.resume)
     try:
         study = studies.open_study(
             store, space, method=how.method, pruner=how.pruner, grows=grows(how.monitor), seed=how.seed or 0, epochs=options.epochs,
             monitor=how.monitor,
         )  # fmt: skip
-        return _Searching(build, corpus, rows, test, options, space, how, study, begin).run()
+        return _Searching(build, corpus, rows, test, options, space, how, study).run()
     finally:
         store.close()
 
@@ -302,10 +310,10 @@ class _Searching:
 
     def __init__(
         self, build: Build, corpus: Corpus, rows: Array, test: Array | None, options: Options, space: dict[str, Dimension], how: Search,
-        study: Any, begin: float,
+        study: Any,
     ) -> None:  # fmt: skip
         self.build, self.corpus, self.rows, self.test, self.options = build, corpus, rows, test, options
-        self.space, self.how, self.study, self.begin = space, how, study, begin
+        self.space, self.how, self.study = space, how, study
         self.sign = 1.0 if grows(how.monitor) else -1.0
         self.halt, self.lock, self.crowd, self.library = Halt(), threading.Lock(), settings.Crowd(), Library()
         self.done: dict[int, Trial] = {}
@@ -317,7 +325,7 @@ class _Searching:
         left = how.trials - sum(t.state in (self.states.COMPLETE, self.states.PRUNED) for t in self.study.get_trials(deepcopy=False))
         timer = None
         if how.time_limit is not None:
-            timer = threading.Timer(max(how.time_limit - (time.monotonic() - self.begin), 0.0), self._time_is_up)
+            timer = threading.Timer(max(how.time_limit - (time.monotonic() - how.begin), 0.0), self._time_is_up)
             timer.daemon = True
             timer.start()
         waiting: deque[tuple[Any, dict[str, Any], Future[_Done]]] = deque()
@@ -362,7 +370,8 @@ class _Searching:
     def _train(self, trial: Any, params: dict[str, Any]) -> _Done:
         """One training, on a thread of its own."""
         with self.crowd.member(), using(self.library):
-            return self.trained(params, _Report(trial, self.how.monitor, self.lock))
+            every = 0 if self.how.pruner == "none" else max(1, params.get("epochs", self.options.epochs) // REPORTS)
+            return self.trained(params, _Report(trial, self.how.monitor, self.lock, every))
 
     def trained(self, params: dict[str, Any], report: _Report | None) -> _Done:
         """Train with what was chosen."""
