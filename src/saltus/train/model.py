@@ -60,6 +60,7 @@ class Model(Probing):
         preprocessing: plain values (JSON) that are kept with the model, such as `TableEncoder.to_config()`.
         train_step: a training step of one's own, (task, state, batch, key) -> (state, Seen); see
             `sl.train.train_step`.
+        dtype: type of the weights and of what is computed with them: "float32" or "float64".
 
     Example:
         >>> import numpy as np
@@ -84,12 +85,14 @@ class Model(Probing):
         seed: int = 0,
         preprocessing: Any = None,
         train_step: step.Step = step.train_step,
+        dtype: Any = "float32",
     ) -> None:
         if not isinstance(network, nn.Layer):
             raise ArgumentError(f"Model takes a network, got {type(network).__name__}", fix="e.g. nn.Sequential([nn.Dense(3)])")
         self.network, self.seed, self.preprocessing = network, seed, preprocessing
         self._loss, self._metrics, self._weighted = loss, metrics, weighted_metrics
         self._shares, self._train_step = loss_weights, train_step
+        self.dtype = dt.as_dtype(dtype).name
         self.optimizer = optim.get(optimizer)
         self.history = History()
         self.stop_training: bool | str = False
@@ -113,11 +116,11 @@ class Model(Probing):
         )
         inputs = specs if isinstance(specs, tuple) else (specs,)
         with CAPTURING:
-            description = description_of(self.network, inputs)
+            description = description_of(self.network, inputs, self.dtype)
             goals = self._goals(description)
             task = Task(self.network, goals, self.optimizer, description)
             key = random.fold_in(random.key(self.seed), 1)
-            state = step.first_state(task, nn.init(self.network, *inputs, key=key))
+            state = step.first_state(task, nn.init(self.network, *inputs, key=key, dtype=self.dtype))
             self._take(specs, task, state)
 
     def _take(self, specs: Any, task: Task, state: step.State) -> None:
@@ -172,6 +175,7 @@ class Model(Probing):
         own = {
             "loss": self._loss, "optimizer": self.optimizer, "metrics": self._metrics, "weighted_metrics": self._weighted,
             "loss_weights": self._shares, "seed": self.seed, "preprocessing": self.preprocessing, "train_step": self._train_step,
+            "dtype": self.dtype,
         }  # fmt: skip
         return Model(changes.pop("network", self.network), **{**own, **changes})
 

@@ -126,14 +126,14 @@ class Library:
         self._held: dict[Any, Programs] = {}
         self._descriptions: dict[Any, nn.Description] = {}
 
-    def description(self, network: nn.Layer, inputs: tuple[nn.Spec, ...]) -> nn.Description:
-        """What a network makes of inputs of these shapes."""
+    def description(self, network: nn.Layer, inputs: tuple[nn.Spec, ...], dtype: str) -> nn.Description:
+        """What a network with weights of a type makes of inputs of these shapes."""
         try:
-            if (network, inputs) not in self._descriptions:
-                self._descriptions[network, inputs] = nn.describe(network, *inputs)
+            if (network, inputs, dtype) not in self._descriptions:
+                self._descriptions[network, inputs, dtype] = nn.describe(network, *inputs, dtype=dtype)
         except TypeError:  # see below
-            return nn.describe(network, *inputs)
-        return self._descriptions[network, inputs]
+            return nn.describe(network, *inputs, dtype=dtype)
+        return self._descriptions[network, inputs, dtype]
 
     def programs(self, task: Task, state: steps.State, step: steps.Step) -> Programs:
         """Those of an earlier model of the same form, or new ones."""
@@ -162,10 +162,10 @@ def using(library: Library) -> Iterator[Library]:
         _library.reset(mark)
 
 
-def description_of(network: nn.Layer, inputs: tuple[nn.Spec, ...]) -> nn.Description:
+def description_of(network: nn.Layer, inputs: tuple[nn.Spec, ...], dtype: str = "float32") -> nn.Description:
     """What a network makes of inputs, from the library in use if there is one."""
     library = _library.get()
-    return nn.describe(network, *inputs) if library is None else library.description(network, inputs)
+    return nn.describe(network, *inputs, dtype=dtype) if library is None else library.description(network, inputs, dtype)
 
 
 def programs_of(task: Task, state: steps.State, step: steps.Step) -> Programs:

@@ -45,6 +45,33 @@ def write(path: Path, kind: str, values: Any) -> None:
     Raises:
         StorageError: the disk is full, or the place cannot be written; the old file is left as it was.
     """
+    pieces = _pieces(kind, values)
+    partial = path.parent / f".{path.name}.{os.getpid()}.partial"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+        with partial.open("wb") as file:
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror or error}; an older file of that name is unharmed",
+            fix="make room on the disk, or choose another folder",
+        ) from error
+
+
+def packed(kind: str, values: Any) -> bytes:
+    """The bytes that `write` would put into a file."""
+    return b"".join(_pieces(kind, values))
+
+
+def _pieces(kind: str, values: Any) -> list[bytes | memoryview]:
+    """A file's bytes: length of the header, header, arrays."""
     arrays: dict[str, Tensor] = {}
     plain = _take_out(values, "", arrays)
     header: dict[str, Any] = {}
@@ -61,26 +88,7 @@ def write(path: Path, kind: str, values: Any) -> None:
     own = {"kind": kind, "check": check, "values": plain}
     text = json.dumps({"__metadata__": {_OWN: json.dumps(own)}, **header}).encode()
     text += b" " * (-len(text) % 8)
-    partial = path.parent / f".{path.name}.{os.getpid()}.partial"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
-        with partial.open("wb") as file:
-            file.write(len(text).to_bytes(8, "little"))
-            file.write(text)
-            for array in memory.values():
-                file.write(_bytes(array))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise StorageError(
-            f"{path} cannot be written: {error.strerror or error}; an older file of that name is unharmed",
-            fix="make room on the disk, or choose another folder",
-        ) from error
+    return [len(text).to_bytes(8, "little"), text, *(_bytes(array) for array in memory.values())]
 
 
 def _bytes(array: Array) -> memoryview:
@@ -153,6 +161,20 @@ def read(path: Path, kind: str) -> Any:
         data = path.read_bytes()
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}", fix="check the name of the file") from error
+    return unpacked(data, kind, path)
+
+
+def unpacked(data: bytes, kind: str, path: Any) -> Any:
+    """What `packed` was given, with Tensors in place of arrays.
+
+    Args:
+        data: the bytes.
+        kind: what they must hold.
+        path: where they come from, for messages.
+
+    Raises:
+        ModelFileError: they are damaged, hold something else, or were not written by saltus.
+    """
     header, body = _parted(path, data)
     own = _own(path, header)
     if own["kind"] != kind:

@@ -54,6 +54,7 @@ def config_of(model: Model) -> dict[str, Any]:
         "optimizer": model.optimizer.to_config(),
         "seed": model.seed,
         "preprocessing": model.preprocessing,
+        "dtype": model.dtype,
         "inputs": specs,
     }
 
@@ -76,13 +77,23 @@ def _specs(config: Any) -> Any:
 
 def save(model: Model, path: Path, *, include_optimizer: bool) -> None:
     """See `Model.save`."""
+    storage.write(path, KIND, _values_of(model, include_optimizer))
+
+
+def packed(model: Model) -> bytes:
+    """The bytes of the file that `save` would write."""
+    return storage.packed(KIND, _values_of(model, True))
+
+
+def _values_of(model: Model, include_optimizer: bool) -> dict[str, Any]:
+    """Everything a file keeps of a model."""
     values: dict[str, Any] = {"config": config_of(model), "history": model.history.records}
     if model._built is not None:
         state = model.state()
         values["weights"] = {k: state[k] for k in ("params", "frozen", "state")}
         if include_optimizer:
             values["training"] = {k: state[k] for k in ("optimizer", "step")}
-    storage.write(path, KIND, values)
+    return values
 
 
 def save_weights(model: Model, path: Path) -> None:
@@ -113,7 +124,24 @@ def read_model(path: Path, make: type[Model]) -> Model:
     Raises:
         StorageError, ModelFileError: see `load`.
     """
-    values = storage.read(path, KIND)
+    return _model_of(storage.read(path, KIND), make, path)
+
+
+def unpacked(data: bytes, make: type[Model]) -> Model:
+    """The model of `packed` bytes.
+
+    Args:
+        data: the bytes.
+        make: the class of models.
+
+    Raises:
+        ModelFileError: they are damaged.
+    """
+    return _model_of(storage.unpacked(data, KIND, "the model in these bytes"), make, "the model in these bytes")
+
+
+def _model_of(values: dict[str, Any], make: type[Model], path: Any) -> Model:
+    """A model from what a file keeps of it."""
     try:
         config = values["config"]
         if config["format"] != _FORMAT:
@@ -130,6 +158,7 @@ def read_model(path: Path, make: type[Model]) -> Model:
             loss_weights=config["loss_weights"],
             seed=config["seed"],
             preprocessing=config["preprocessing"],
+            dtype=config.get("dtype", "float32"),
         )
         model.history.records.extend(values["history"])
         if config["inputs"] is not None:

@@ -226,7 +226,7 @@ class SparseCategoricalCrossentropy(_OfLoss):
     """Mean cross-entropy of class numbers.
 
     Args:
-        from_logits, ignore_class, axis: as for the loss.
+        from_logits, ignore_class, label_smoothing, axis: as for the loss.
 
     Example:
         >>> from saltus import nn
@@ -238,6 +238,7 @@ class SparseCategoricalCrossentropy(_OfLoss):
     from_logits: bool | None = None
     _: KW_ONLY
     ignore_class: int | None = None
+    label_smoothing: float = 0.0
     axis: int = -1
 
 
