@@ -15,7 +15,7 @@ import lzma
 import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,11 +53,17 @@ class Table:
         frame: a Polars frame; every cell of a delimited file is text.
         name: the file, or what the table was taken from; for messages.
         notes: what there is to say about the reading.
+        rows: of a part of another table, int64 (N,), which rows of it these are; None where it is a whole one.
     """
 
     frame: pl.DataFrame
     name: str
     notes: tuple[Change, ...] = ()
+    rows: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+    def rows_of(self, places: np.ndarray) -> np.ndarray:
+        """Numbers of some of its rows in the table they were first read from."""
+        return places if self.rows is None else self.rows[places]
 
 
 def read_table(

@@ -42,7 +42,7 @@ class EncodedTable:
         category_names: C names.
         cardinalities: C numbers of codes.
         target: int32 class numbers (N,), standardised float32 values (N,), or None without a target.
-        rows: int64 (N,), the row of the source (from 0) that each row came from.
+        rows: int64 (N,), the row of the source (from 0) that each row came from; see `Table.rows`.
         notes: what was noticed in this table: ignored columns, rows left out, values unseen in training.
         texts: one int32 (N, length) a free text that is read word by word: numbers of its words, 0 filling up.
         text_names: their names.
@@ -250,7 +250,7 @@ class TableEncoder:
         self.target, self.encoders, self.dropped = plan, tuple(encoders), tuple(aside)
         self.columns, self.changes, self.fitted = tuple(frame.columns), tuple(changes), True
         labels = plan.of_column(parsed[plan.name])[0] if plan is not None else None
-        return _stack(features, labels, rows, self.changes)
+        return _stack(features, labels, table.rows_of(rows), self.changes)
 
     def _training_rows(self, parsed: dict[str, ParsedColumn], target: TargetPlan | None, changes: list[Change]) -> np.ndarray:
         """The rows to learn from: those with a target, each once."""
@@ -335,7 +335,7 @@ class TableEncoder:
             column = parse(RawColumn(frame[encoder.plan.name], self.reading.missing), encoder.plan, table.name)
             notes += _notes_on_cells(encoder, column)
             features.append(encoder.encode(column.take(rows) if len(rows) < frame.height else column))
-        return _stack(features, labels, rows, tuple(notes))
+        return _stack(features, labels, table.rows_of(rows), tuple(notes))
 
     def encode_target(self, values: Any) -> np.ndarray:
         """Targets as the network takes them: int32 class numbers (N,) or standardised float32 values (N,).

@@ -94,6 +94,8 @@ class FitOptions:
         verbose: as in `Model.fit`.
         checkpoint, checkpoint_seconds, resume: as in `Model.fit`.
         told: called with the fitted encoder before the training begins, to show what was done to the data.
+        judged: called at the end with the encoded samples that the figures are from, and the judgement with what the
+            network says of them.
         ensemble: train several networks and let them answer as one: "bagging", "adaboost", "boosting" (of the
             gradient), "snapshot", "voting" or "stacking"; None trains one network.
         members: networks of the ensemble.
@@ -118,6 +120,7 @@ class FitOptions:
     checkpoint_seconds: float = 10.0
     resume: bool = False
     told: Callable[[Any], None] | None = None
+    judged: Callable[[Any, Any], None] | None = None
     ensemble: str | None = None
     members: int = 10
 
@@ -151,6 +154,8 @@ class Judgement:
             first.
         notes: what was noticed in the data.
         others: the same figures of further simple methods, by their names.
+        true, said: what was judged: class numbers (N,) and probabilities (N, classes), or values (N,) twice; of series
+            (N, horizons) twice.
     """
 
     rows: int
@@ -159,6 +164,8 @@ class Judgement:
     confused: tuple[tuple[Any, Any, int], ...] = ()
     notes: tuple[str, ...] = ()
     others: dict[str, dict[str, float]] = field(default_factory=dict)
+    true: Array | None = field(default=None, repr=False, compare=False)
+    said: Array | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -315,11 +322,11 @@ class Fitted:
             scores = classification_scores(encoded.target, outputs)
             always = classification_scores(encoded.target, np.tile(trivial, (len(encoded), 1)))
             confused = tuple((self.classes[t], self.classes[p], n) for t, p, n in confusions(encoded.target, outputs.argmax(axis=1)))
-            return Judgement(len(encoded), scores, always, confused, notes)
+            return Judgement(len(encoded), scores, always, confused, notes, true=np.asarray(encoded.target), said=outputs)
         true = self.encoder.decode_target(encoded.target)
         found = self.encoder.decode_target(outputs)
         always = regression_scores(true, np.full(len(true), trivial[0]))
-        return Judgement(len(encoded), regression_scores(true, found), always, (), notes)
+        return Judgement(len(encoded), regression_scores(true, found), always, (), notes, true=true, said=found)
 
     def describe(self) -> Report:
         """What the model predicts from, and how the data are prepared."""
@@ -334,7 +341,15 @@ class Fitted:
         self.trivial = _trivial(self.encoder, learnt)
         self.rows = {"train": len(learnt), "validation": len(checked or ()), "test": len(test or ())}
         self.model, self.history = _train(self.model, learnt, checked, options, size, epochs, classes=bool(self.classes))
-        self.keep(self.judge(test or checked or learnt))
+        self.settle(checked)
+        part = test or checked or learnt
+        judgement = self.judge(part)
+        self.keep(judgement)
+        if options.judged is not None:
+            options.judged(part, judgement)
+
+    def settle(self, checked: Encoded | None) -> None:
+        """Choose what a kind of data chooses on the validation part once the network is trained."""
 
     def keep(self, result: Judgement) -> None:
         """Keep figures as the model's own."""

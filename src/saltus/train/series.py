@@ -130,16 +130,13 @@ class SeriesModel(Fitted):
         methods = (self.forecasts(encoded), encoded.naive, encoded.seasonal)
         model, naive, seasonal = (series_scores(encoded.actual, made, encoded.unit, labels) for made in methods)
         others = {SEASONAL: seasonal} if self.encoder.columns.frequency.season > 1 else {}
-        return Judgement(len(encoded), model, naive, (), tuple(str(note) for note in encoded.notes), others)
+        notes = tuple(str(note) for note in encoded.notes)
+        return Judgement(len(encoded), model, naive, (), notes, others, true=encoded.actual, said=methods[0])
 
-    def learn(
-        self, learnt: Any, checked: Any, test: Any, options: FitOptions, size: int | str, epochs: int
-    ) -> None:  # fmt: skip
-        super().learn(learnt, checked, test, options, size, epochs)
+    def settle(self, checked: Any) -> None:
         self.trivial = (1.0,) * len(self.encoder.steps)
         if checked is not None:
             self.choose_shares(checked)
-        self.keep(self.judge(test or checked or learnt))
 
     def choose_shares(self, checked: SeriesWindows) -> None:
         """Choose how much of the network's change is believed, on windows that it was not trained on.

@@ -166,7 +166,7 @@ def _parts(table: Table, target: str, options: TableOptions) -> tuple[Table, Tab
         return rows[np.sort(kept)], rows[np.sort(off)]
 
     def part(rows: Array) -> Table:
-        return Table(frame[rows], table.name, table.notes)
+        return Table(frame[rows], table.name, table.notes, table.rows_of(rows))
 
     rows, test, held = np.arange(frame.height), None, None
     if isinstance(options.test, (int, float)) and not isinstance(options.test, bool):
