@@ -176,7 +176,7 @@ def _need_both(learnt: EncodedImages, encoder: ImageEncoder) -> None:
 
 def _sizes(images: int, options: ImageOptions) -> tuple[int | str, int]:
     """Batch size and epochs: few images get small batches and many epochs."""
-    return chosen_plan(images, options, min(128, max(16, 2 ** round(np.log2(max(images, 1) / 50)))), updates=2900, low=6, high=100)
+    return chosen_plan(images, options, min(128, max(16, 2 ** round(np.log2(max(images, 1) / 50)))), updates=2500, low=6, high=100)
 
 
 def _model(encoder: ImageEncoder, learnt: EncodedImages, options: ImageOptions, size: int | str, epochs: int) -> Model:
