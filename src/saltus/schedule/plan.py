@@ -52,6 +52,10 @@ class Target(Protocol):
         """The stages of a contraction, scatter, cumulative or host group; kernels of a stage are independent."""
         ...
 
+    def suited(self, kernel: LoopKernel) -> Kernel:
+        """A kernel that does what a plain loop does, if there is a better one."""
+        ...
+
 
 @dataclass(eq=False)
 class Place:
@@ -267,7 +271,7 @@ class Planner:
             else:
                 stages: list[list[Kernel]]
                 if group.kind == "loop":
-                    stages = [[kernel] for kernel in loop_kernels(fuser, group, label)]
+                    stages = [[self.target.suited(kernel)] for kernel in loop_kernels(fuser, group, label)]
                 else:
                     stages = self.target.kernels(fuser, group, label)
                 for k, stage in enumerate(stages):

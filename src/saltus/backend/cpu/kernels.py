@@ -14,6 +14,7 @@ import numpy as np
 from saltus.backend.cpu import depthwise, gemm, gemm_plan, gemm_small, vecmath, winograd
 from saltus.backend.cpu.emit import Emitter, Value
 from saltus.backend.cpu.lower import PARAMETERS, Environment, ItemEmitter, compute_type, lower
+from saltus.backend.cpu.transpose import TransposeKernel
 from saltus.base import dtypes as dt
 from saltus.base.errors import EngineError
 from saltus.ir.evaluate import evaluate
@@ -43,6 +44,10 @@ class NativeTarget:
             case "host":
                 return [[HostKernel(group, fuser, label)]]
         raise EngineError(f"no kernels for a group of kind {group.kind}")
+
+    def suited(self, kernel: LoopKernel) -> Kernel:
+        """A kernel that does what a plain loop does, if there is a better one."""
+        return TransposeKernel.of(kernel) or kernel
 
 
 class _Base:
@@ -551,7 +556,7 @@ def emit(kernel: Kernel, symbol: str, vector_bits: int) -> str:
             assert kernel.plan.combine is not None and kernel.epilogue is not None
             return gemm.emit_combine(kernel.plan.combine, symbol, vector_bits, kernel.epilogue, math_functions=_math())
         return gemm.emit_compute(kernel.plan.compute, symbol, vector_bits, kernel.epilogue, math_functions=_math())
-    if isinstance(kernel, (winograd.WinogradKernel, depthwise.DepthwiseKernel, depthwise.DepthwiseCombineKernel)):
+    if isinstance(kernel, (winograd.WinogradKernel, depthwise.DepthwiseKernel, depthwise.DepthwiseCombineKernel, TransposeKernel)):
         return kernel.emit(symbol, vector_bits, _math())
     if isinstance(kernel, gemm_small.SmallKernel):
         return kernel.emit(symbol, vector_bits, _math())
