@@ -23,6 +23,7 @@ def test_a_run_leaves_configuration_history_model_checkpoint_environment_and_res
     (folder,) = Path("runs").iterdir()
     assert re.fullmatch(r"\d{8}-\d{6}-flowers", folder.name)
     files = {"config.json", "data.json", "environment.json", "history.jsonl", "model.saltus", "result.json"}
+    files |= {"predictions.parquet", "profile.json"}
     assert {f.name for f in folder.iterdir() if f.is_file()} == files
     assert (folder / "checkpoints" / "last.safetensors").is_file()
     config = kept(folder, "config.json")

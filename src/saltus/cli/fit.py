@@ -14,6 +14,7 @@ from saltus.cli import runs
 from saltus.cli.options import FitSettings, pairs, values_of
 from saltus.cli.text import results
 from saltus.data import sets
+from saltus.report.keep import Keeper
 from saltus.train import Interrupted, kinds
 from saltus.train.fitted import Encoder, Fitted
 from saltus.train.kinds import Opened
@@ -100,9 +101,11 @@ class Fit:
         runs.write_json(self.folder / runs.ENVIRONMENT, runs.environment())
         if not self.quiet:
             click.echo(f"{opened.said}{said}")
+        keeper = Keeper()
         options = self.chosen.options(
-            verbose=0 if self.quiet else "auto", checkpoint=self.folder / runs.CHECKPOINTS, resume=resume, told=self.told
-        )
+            verbose=0 if self.quiet else "auto", checkpoint=self.folder / runs.CHECKPOINTS, resume=resume, told=self.told,
+            judged=keeper.judged,
+        )  # fmt: skip
         if isinstance(options.test, str):
             options = replace(options, test=source_of(options.test))
         if self.folds:
@@ -110,6 +113,7 @@ class Fit:
         model = self.chosen.kind.fit(opened.data, self.chosen.target, options)
         model.history.save(self.folder / runs.HISTORY)
         model.save(self.folder / runs.MODEL)
+        keeper.write(self.folder, model, opened.data, options)
         self.finish(model, time.perf_counter() - started)
 
     def cross_validate(self, opened: Opened, options: Any) -> None:

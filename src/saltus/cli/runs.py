@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
 import platform
 import re
+import shlex
 import sys
-import tempfile
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,12 +13,30 @@ from typing import Any
 
 from saltus.base import settings
 from saltus.base.errors import DataError, StorageError
+from saltus.report.run import (
+    CHECKPOINTS,
+    CONFIGURATION,
+    DATA,
+    ENVIRONMENT,
+    FOLDS,
+    HISTORY,
+    MODEL,
+    PAGE,
+    PREDICTIONS,
+    PROFILE,
+    RESULT,
+    RUNS,
+    STUDY,
+    TRIALS,
+    read_json,
+    write_json,
+    write_text,
+)
 
-CONFIGURATION, ENVIRONMENT, HISTORY, DATA, MODEL, RESULT = (
-    "config.json", "environment.json", "history.jsonl", "data.json", "model.saltus", "result.json",
-)  # fmt: skip
-CHECKPOINTS = "checkpoints"
-FOLDS, TRIALS, STUDY = "folds.json", "trials.json", "study.db"
+__all__ = [
+    "CHECKPOINTS", "CONFIGURATION", "DATA", "ENVIRONMENT", "FOLDS", "HISTORY", "MODEL", "PAGE", "PREDICTIONS", "PROFILE", "RESULT",
+    "STUDY", "TRIALS", "environment", "existing_folder", "new_folder", "read_json", "write_json", "write_text",
+]  # fmt: skip
 
 
 def new_folder(name: str, asked: str | None) -> Path:
@@ -30,7 +46,7 @@ def new_folder(name: str, asked: str | None) -> Path:
         StorageError: it exists with something in it, or cannot be made.
     """
     clean = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.") or "run"
-    folder = Path(asked) if asked else Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{clean}"
+    folder = Path(asked) if asked else Path(RUNS) / f"{datetime.now():%Y%m%d-%H%M%S}-{clean}"
     if asked is None:
         stem, k = folder.name, 2
         while folder.exists():
@@ -58,40 +74,6 @@ def existing_folder(path: str) -> Path:
     return folder
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON; the file is replaced whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write text; the file is replaced whole or not at all.
-
-    Raises:
-        StorageError: the folder does not exist or is full.
-    """
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}", fix="check that the folder exists and has room") from error
-
-
-def read_json(path: Path) -> Any:
-    """Read JSON.
-
-    Raises:
-        DataError: the file is missing or damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"{path} is damaged: {error}") from error
-
-
 def environment() -> dict[str, Any]:
     """What the run stands on: versions, machine, threads."""
     from saltus import __version__
@@ -105,5 +87,5 @@ def environment() -> dict[str, Any]:
     return {
         "saltus": __version__, "python": platform.python_version(), "packages": packages,
         "system": f"{platform.system()} {platform.release()}", "processor": platform.processor() or platform.machine(),
-        "threads": settings.threads(), "command": " ".join(["saltus", *sys.argv[1:]]), "started": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
+        "threads": settings.threads(), "command": shlex.join(["saltus", *sys.argv[1:]]), "started": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
     }  # fmt: skip
