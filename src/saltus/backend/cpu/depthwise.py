@@ -140,6 +140,7 @@ class DepthwiseCombineKernel:
     def emit(self, symbol: str, vector_bits: int, math: dict[str, Any]) -> str:
         """LLVM IR text of the kernel."""
         b = Emitter(symbol, PARAMETERS, vector_bits, math_functions=math)
+        self.epilogue.begin(b)
         dtype, lanes = self.gradient.dtype, vector_bits // self.gradient.dtype.bits
         w = {n: b.argument(k, None if n == "partials" else dt.int64) for k, n in enumerate(_COMBINE_WORDS)}
         part = b.mul(w["taps"], w["channels"])

@@ -32,6 +32,15 @@ from saltus.base.errors import EngineError
 Epilogue: TypeAlias = Callable[[Emitter, Value, Value, Value, Value, Value | None], None]
 """epilogue(b, sums, batch, row, column of lane 0, mask or None for all lanes): loads, computes, stores."""
 
+
+
+def start_epilogue(b: Emitter, epilogue: Epilogue) -> None:
+    """Emit what an epilogue computes once, if it has such a part."""
+    begin = getattr(epilogue, "begin", None)
+    if begin is not None:
+        begin(b)
+
+
 MathFunctions: TypeAlias = dict[str, Callable[..., Value]]
 _PARAMETERS = (("args", "ptr"), ("chunk", "i64"), ("scratch", "ptr"))
 _UNROLLED_EPILOGUES = 2  # wider tiles run their epilogue in a loop over registers
@@ -156,6 +165,7 @@ class _Compute:
     def chunk(self) -> None:
         """Find the chunk's ranges and run its batch elements, each in one block of depth or several."""
         b, w, s = self.b, self.w, self.s
+        start_epilogue(b, self.epilogue)
         splits = w["splits"] if s.split else b.index(1)
         places = _split_chunk(b, b.parameters[1], [splits, w["row_blocks"], w["column_blocks"]])
         self.split = places[1]
@@ -396,6 +406,7 @@ def emit_combine(structure: CombineStructure, symbol: str, vector_bits: int, epi
     b = Emitter(symbol, _PARAMETERS, vector_bits, math_functions=math_functions)
     w = _words(b, COMBINE_WORDS, ("partials",))
     dtype, lanes = structure.dtype, vector_bits // structure.dtype.bits
+    start_epilogue(b, epilogue)
     batch, block = _split_chunk(b, b.parameters[1], [w["row_blocks"]])
     first, last = _range(b, block, w["row_block"], w["m"])
     split = b.mul(b.mul(w["batch"], w["m"]), w["n"])

@@ -91,6 +91,7 @@ class Epilogue(ItemEmitter):
         super().__init__(None, items)  # type: ignore[arg-type]
         self.accesses, self.writes, self.row_axes = accesses, writes, row_axes
         self.digits: tuple[str, list[Value]] = ("", [])
+        self.everywhere: Environment | None = None
         self.slots: list[tuple[int, dict[int, int]]] = []
         at = first_slot
         for a in accesses:
@@ -142,9 +143,17 @@ class Epilogue(ItemEmitter):
                 words[slot] = item.offset if axis == -1 else item.strides[axis]
         return words, pointers
 
+    def begin(self, b: Emitter) -> None:
+        """Compute what is the same everywhere (an optimizer's step size), before any loop."""
+        self.b = b
+        self.everywhere = Environment(None, 1, None)
+        for number, item in enumerate(self.items):
+            if item.level == 0 and item.kind in ("load", "op", "const"):
+                self.get(number, self.everywhere)
+
     def __call__(self, b: Emitter, acc: Value, batch: Value, row: Value, column: Value, mask: Value | None) -> None:
         self.b = b
-        env = Environment(None, acc.lanes, mask)
+        env = Environment(self.everywhere, acc.lanes, mask)
         env.indices = {0: batch, 1: row, 2: column}
         for number, item in enumerate(self.items):
             if item.kind == "acc":
@@ -169,6 +178,8 @@ class Epilogue(ItemEmitter):
             return known
         b, a = self.b, self.accesses[access]
         slot, strides = self.slots[access]
+        if not any(a.strides):
+            return b.argument(slot)
         shift: Value | None = None
         indices = [env.indices[0], env.indices[1], env.indices[2]]
         if len(a.strides) > 3:

@@ -290,6 +290,7 @@ class ForwardKernel(_Tiles):
 
     def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
         b = Emitter(symbol, PARAMETERS, vector_bits, math_functions=functions)
+        self.epilogue.begin(b)
         w, dtype, lanes = _words(b, _TILE_WORDS, ("x", "u")), self.dtype, vector_bits // self.dtype.bits
         first = b.mul(b.rem(b.parameters[1], w["blocks"]), w["block"])
         last = b.minimum(b.add(first, w["block"]), w["tiles"])
@@ -443,6 +444,7 @@ class GradientCombineKernel(WinogradKernel):
 
     def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
         b = Emitter(symbol, PARAMETERS, vector_bits, math_functions=functions)
+        self.epilogue.begin(b)
         dtype, side = self.gradient.dtype, 5 - self.gradient.side
         w, lanes = _words(b, _GRADIENT_COMBINE_WORDS, ("partials",)), vector_bits // dtype.bits
         first = b.mul(b.parameters[1], b.index(_CHUNK_CHANNELS))
