@@ -203,6 +203,7 @@ _LATER = {
     "tune": ("saltus.train.table_search", "tune"), "space": ("saltus.train.space", None),
     "fit_series": ("saltus.train.series", "fit_series"), "SeriesModel": ("saltus.train.series", "SeriesModel"),
     "fit_texts": ("saltus.train.texts", "fit_texts"), "TextModel": ("saltus.train.texts", "TextModel"),
+    "sklearn": ("saltus.train.estimators", None),
 }  # fmt: skip
 
 __all__ = [
@@ -383,6 +384,7 @@ __all__ = [
     "silu",
     "sin",
     "sinh",
+    "sklearn",
     "softmax",
     "softplus",
     "sort",
