@@ -6,24 +6,32 @@ Knows nothing of graphs, networks or training; Polars is loaded when a table is 
 from __future__ import annotations
 
 from saltus.data.encode_images import EncodedImages, ImageEncoder
+from saltus.data.image_rows import ImageRows
 from saltus.data.images import ImageSet, read_images
 from saltus.data.normalise import Scaler
 from saltus.data.read import Table, read_table
 from saltus.data.records import Change
 from saltus.data.schema import Schema, infer_schema
 from saltus.data.split import split_rows
+from saltus.data.supply import Batches, Blocks, Rows
 from saltus.data.table import EncodedTable, TableEncoder, TableReport
+from saltus.data.table_files import TableFiles
 
 __all__ = [
+    "Batches",
+    "Blocks",
     "Change",
     "EncodedImages",
     "EncodedTable",
     "ImageEncoder",
+    "ImageRows",
     "ImageSet",
+    "Rows",
     "Scaler",
     "Schema",
     "Table",
     "TableEncoder",
+    "TableFiles",
     "TableReport",
     "infer_schema",
     "read_images",

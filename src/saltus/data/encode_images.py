@@ -234,7 +234,7 @@ class ImageEncoder:
         kept = rows[made.kept]
         names = images.names(rows)
         bad = tuple((names[place], why) for place, why in made.unreadable)
-        codes = self._codes(images, kept) if target else None
+        codes = self.codes(images, kept) if target else None
         return EncodedImages(made.pixels, codes, tuple(images.names(kept)), images.notes, made.treated, bad)
 
     def transform(self, source: Any, *, target: bool | None = None) -> EncodedImages:
@@ -269,7 +269,12 @@ class ImageEncoder:
             pixels = made
         return Decoded(pixels, np.arange(len(pixels)), (), Counter())
 
-    def _codes(self, images: ImageSet, rows: Array) -> Array:
+    def codes(self, images: ImageSet, rows: Array) -> Array:
+        """Class numbers (N,) of some images.
+
+        Raises:
+            DataError: a class that was not in the training part.
+        """
         assert images.labels is not None
         numbers = {label: code for code, label in enumerate(self.classes)}
         numbers |= {str(label): code for label, code in numbers.items() if str(label) not in numbers}

@@ -4,6 +4,7 @@ low file of `train`.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -218,3 +219,38 @@ def filled(value: Any, begin: int, rows: int, full: int) -> Array:
     made = np.zeros((full, *array.shape[1:]), array.dtype)
     made[:rows] = piece
     return made
+
+
+def gathered(x: Any, y: Any, *, sample_weight: Any = None) -> dict[str, Any]:
+    """Inputs, targets and weights as one tree of arrays with equally many rows.
+
+    Raises:
+        DataError, DTypeError: they cannot be used, or their lengths differ.
+    """
+    data: dict[str, Any] = {"x": as_tree(x, "x")}
+    groups = named(data["x"], "x")
+    if y is None:
+        raise ArgumentError(
+            "y is missing: there is nothing to compare predictions with", fix="pass the targets; an autoencoder takes fit(x, x)"
+        )
+    data["y"] = as_tree(y, "y")
+    rows = rows_of(groups + named(data["y"], "y"))
+    if sample_weight is not None:
+        data["weight"] = [sample_weights(sample_weight, rows)] * len(tree.leaves(data["y"]))
+    return data
+
+
+def data_mark(values: Any, samples: int) -> dict[str, Any]:
+    """What tells one data set from another: shapes, types, and a check sum over rows spread through it.
+
+    Args:
+        values: a tree of arrays, the samples along the first axis.
+        samples: their number.
+    """
+    picked = np.linspace(0, samples - 1, min(samples, 64)).astype(np.int64)
+    check, shapes = 0, []
+    for path, leaf in tree.paths(values):
+        array = leaf._values() if isinstance(leaf, Tensor) else leaf
+        check = zlib.crc32(np.ascontiguousarray(array[picked]).tobytes(), check)
+        shapes.append(f"{tree.format_path(path)}: {array.dtype.name}{list(array.shape)}")
+    return {"arrays": shapes, "check": check}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from saltus.base import tree
 from saltus.base.errors import ArgumentError, ModelFileError
 from saltus.tensor.tensor import Tensor, of_array
 from saltus.train import storage
@@ -22,22 +21,6 @@ NAME = "last.safetensors"
 _FORMAT = 1
 
 Array = np.ndarray[Any, Any]
-
-
-def data_mark(values: Any, samples: int) -> dict[str, Any]:
-    """What tells one data set from another: shapes, types, and a check sum over rows spread through it.
-
-    Args:
-        values: a tree of arrays, the samples along the first axis.
-        samples: their number.
-    """
-    picked = np.linspace(0, samples - 1, min(samples, 64)).astype(np.int64)
-    check, shapes = 0, []
-    for path, leaf in tree.paths(values):
-        array = leaf._values() if isinstance(leaf, Tensor) else leaf
-        check = zlib.crc32(np.ascontiguousarray(array[picked]).tobytes(), check)
-        shapes.append(f"{tree.format_path(path)}: {array.dtype.name}{list(array.shape)}")
-    return {"arrays": shapes, "check": check}
 
 
 @dataclass
@@ -55,6 +38,7 @@ class Checkpoints:
     terms: dict[str, Any]
 
     def __post_init__(self) -> None:
+        self.terms = json.loads(json.dumps(self.terms))  # as they will be read
         self._last = time.monotonic()
 
     @property

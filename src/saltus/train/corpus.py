@@ -18,9 +18,9 @@ from saltus.tensor.tensor import Tensor
 from saltus.train import fit
 from saltus.train.callbacks import Callback
 from saltus.train.model import EVALUATE_ROWS, Model
-from saltus.train.program import Feed
 from saltus.train.record import History
 from saltus.train.side import Halt
+from saltus.train.sources import InMemory
 
 Array = np.ndarray[Any, Any]
 
@@ -73,7 +73,6 @@ class Corpus:
         self.data = fit.gathered(model, x, y, sample_weight=sample_weight)
         probe = model.clone()
         self.built = fit.accepted(probe, self.data)
-        self.feed = Feed(self.data)
         self.rows = fit._rows_of(self.data)
 
     @property
@@ -113,11 +112,11 @@ class Corpus:
             data = {**data, "weight": [np.ascontiguousarray(weight, np.float32)]}
         model._need(self.data["x"])
         own = (*map(_fresh, options.callbacks), *callbacks, *([] if halt is None else [halt.own()]))
-        held, held_rows = (None, np.arange(0)) if test is None else (self.feed, test)
+        held = None if test is None else InMemory(self.data, test)
         if isinstance(options.validation, (tuple, list)):
             other = fit.gathered(model, options.validation[0], options.validation[1])
             fit.check_shapes(model, model._need(), other)
-            held, held_rows = Feed(other), np.arange(fit._rows_of(other))
+            held = InMemory(other, np.arange(fit._rows_of(other)))
         elif options.validation:
             labels = self.labels
             kept, off = fit.split_rows(
@@ -126,12 +125,12 @@ class Corpus:
                 seed=model.seed,
                 stratify=None if labels is not None else False,
             )
-            rows, held, held_rows = rows[np.sort(kept)], self.feed, rows[np.sort(off)]
-        return fit.fit_rows(model, data, rows, held, held_rows, replace(options, callbacks=own, seed=model.seed))
+            rows, held = rows[np.sort(kept)], InMemory(self.data, rows[np.sort(off)])
+        return fit.fit_rows(model, data, rows, held, replace(options, callbacks=own, seed=model.seed))
 
     def measure(self, model: Model, rows: Array) -> dict[str, float]:
         """Loss and metrics of a model over some rows."""
-        return fit.measured(model._need(), self.feed, rows, EVALUATE_ROWS)
+        return fit.measured(model._need(), InMemory(self.data, rows), EVALUATE_ROWS)
 
     def predict(self, model: Model, rows: Array) -> Any:
         """What a model says of some rows."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,16 +18,18 @@ from saltus import nn
 from saltus.base import tree
 from saltus.base.errors import ArgumentError, DataError
 from saltus.data.split import split_rows
+from saltus.data.table_files import is_streamable
 from saltus.tensor import random
 from saltus.tensor.tensor import Tensor
 from saltus.train import arrays, progress, step
 from saltus.train.callbacks import BackupAndRestore, Callback, CallbackList
-from saltus.train.checkpoint import Checkpoints, as_tensors, data_mark
+from saltus.train.checkpoint import Checkpoints, as_tensors
 from saltus.train.interrupt import Interrupted, Signals
 from saltus.train.loop import CallBegin, CallEnd, EpochBegin, EpochEnd, Run, training
-from saltus.train.plan import Pace, TrainingPlan, epoch_order, row_numbers, training_plan
-from saltus.train.program import Feed
+from saltus.train.opening import opened
+from saltus.train.plan import Pace, TrainingPlan
 from saltus.train.record import History
+from saltus.train.sources import InMemory, Order, Piece, Source, class_weigher
 
 if TYPE_CHECKING:
     from saltus.train.model import Built, Model
@@ -52,6 +54,8 @@ class Options:
     resume: bool
     initial_epoch: int
     seed: int
+    steps_per_epoch: int | None = None
+    target: str | None = None
 
 
 # -- data --------------------------------------------------------------------------------------------------------------
@@ -63,19 +67,7 @@ def gathered(model: Model, x: Any, y: Any, *, sample_weight: Any = None) -> dict
     Raises:
         DataError, DTypeError: they cannot be used, or their lengths differ.
     """
-    data: dict[str, Any] = {"x": arrays.as_tree(x, "x")}
-    groups = arrays.named(data["x"], "x")
-    if y is not None:
-        data["y"] = arrays.as_tree(y, "y")
-        groups += arrays.named(data["y"], "y")
-    else:
-        raise ArgumentError(
-            "y is missing: there is nothing to compare predictions with", fix="pass the targets; an autoencoder takes fit(x, x)"
-        )
-    rows = arrays.rows_of(groups)
-    if sample_weight is not None:
-        data["weight"] = [arrays.sample_weights(sample_weight, rows)] * len(tree.leaves(data["y"]))
-    return data
+    return arrays.gathered(x, y, sample_weight=sample_weight)
 
 
 def check_shapes(model: Model, built: Built, data: dict[str, Any]) -> None:
@@ -144,23 +136,51 @@ def _need_known_labels(built: Built, data: dict[str, Any], other: dict[str, Any]
         )
 
 
-def _split(model: Model, built: Built, data: dict[str, Any], options: Options) -> tuple[Array, Feed | None, Array]:
-    """Rows to train on, and the data and rows to validate on (None for no validation)."""
-    rows, held = _rows_of(data), options.validation
-    if held is None or (isinstance(held, (int, float)) and held == 0):
-        return np.arange(rows), None, np.arange(0)
-    if isinstance(held, (int, float)):
+def _split(model: Model, built: Built, data: dict[str, Any], options: Options) -> tuple[Array, Source | None]:
+    """Rows to train on, and what to validate on (None for no validation)."""
+    rows, share = _rows_of(data), options.validation
+    if share is None or (isinstance(share, (int, float)) and share == 0):
+        return np.arange(rows), None
+    if isinstance(share, (int, float)):
         labels = _classes(built, data)
         stratify = None if labels is not None else False
-        train, test = split_rows(labels if labels is not None else rows, float(held), seed=options.seed, stratify=stratify)
-        return np.sort(train), Feed(data), np.sort(test)
-    if not isinstance(held, (tuple, list)) or len(held) not in (2, 3):
-        raise ArgumentError(f"validation is a {type(held).__name__}", fix="use a share such as 0.2, or (x, y)")
-    other = gathered(model, held[0], held[1], sample_weight=held[2] if len(held) == 3 else None)
-    check_shapes(model, built, other)
-    check_values(built, other)
-    _need_known_labels(built, data, other)
-    return np.arange(rows), Feed(other), np.arange(_rows_of(other))
+        train, test = split_rows(labels if labels is not None else rows, float(share), seed=options.seed, stratify=stratify)
+        return np.sort(train), InMemory(data, np.sort(test))
+    held = _given(model, built, options)
+    if isinstance(held, InMemory):
+        _need_known_labels(built, data, held.example)
+    return np.arange(rows), held
+
+
+def _given(model: Model, built: Built, options: Options) -> Source:
+    """Validation data that were given."""
+    given = options.validation
+    weights = given[2] if isinstance(given, (tuple, list)) and len(given) == 3 else None
+    if isinstance(given, (tuple, list)) and len(given) in (2, 3) and not isinstance(given[0], (str, Path)):
+        x, y, source = given[0], given[1], None
+    elif isinstance(given, str) and not is_streamable(given) and not Path(given).is_dir():
+        x, y, source = None, None, None
+    else:
+        x, y, source = opened(given, None, options.target)
+    if source is not None:
+        source.check = _checker(model, built)
+        source.check(source.example)
+        return source
+    if y is None:
+        raise ArgumentError(f"validation is a {type(given).__name__}", fix="use a share such as 0.2, or (x, y)")
+    other = gathered(model, x, y, sample_weight=weights)
+    _checker(model, built)(other)
+    return InMemory(other, np.arange(_rows_of(other)))
+
+
+def _checker(model: Model, built: Built) -> Callable[[dict[str, Any]], None]:
+    """Refuses data that do not fit the model."""
+
+    def check(data: dict[str, Any]) -> None:
+        check_shapes(model, built, data)
+        check_values(built, data)
+
+    return check
 
 
 def _weigh(data: dict[str, Any], options: Options, train: Array, names: list[str]) -> dict[str, Any]:
@@ -181,26 +201,19 @@ def _weigh(data: dict[str, Any], options: Options, train: Array, names: list[str
 # -- measuring ---------------------------------------------------------------------------------------------------------
 
 
-def measured(built: Built, feed: Feed, rows: Array, batch_size: int | str) -> dict[str, float]:
-    """Loss and metrics over some rows of the data, without training.
+def measured(built: Built, source: Source, batch_size: int | str) -> dict[str, float]:
+    """Loss and metrics over data, without training.
 
     Args:
         built: the model.
-        feed: the data.
-        rows: their row numbers.
+        source: the data.
         batch_size: rows of a batch; "full" for all.
     """
-    plan = training_plan(len(rows), batch_size)
-    order, totals = row_numbers(rows), built.programs.new_totals()
-    length = max(1, min(plan.full_batches, 64))
-    whole = order[: plan.full_batches * plan.batch_size].reshape(-1, plan.batch_size)
-    place = 0
-    while place < len(whole):
-        take = length if len(whole) - place >= length else 1
-        built.programs.test(built.state, totals, whole[place : place + take], feed)
-        place += take
-    if len(order) % plan.batch_size:
-        built.programs.test(built.state, totals, order[None, len(whole) * plan.batch_size :], feed)
+    plan, totals = source.plan(batch_size, 1), built.programs.new_totals()
+    pace = Pace(plan.full_batches, 0.0)
+    pace.length = max(1, min(plan.full_batches, 64))
+    for piece in source.pieces(plan, pace, Order(0, shuffle=False), 0, 0):
+        built.programs.test(built.state, totals, piece.rows, piece.feed)
     return built.programs.report(built.state, totals)[0]
 
 
@@ -210,10 +223,44 @@ def measured(built: Built, feed: Feed, rows: Array, batch_size: int | str) -> di
 def fit(model: Model, x: Any, y: Any, options: Options) -> History:
     """See `Model.fit`."""
     model._need_loss()
+    x, y, source = opened(x, y, options.target, options.steps_per_epoch)
+    if source is not None:
+        return _fit_source(model, source, options)
     data = gathered(model, x, y, sample_weight=options.sample_weight)
     built = accepted(model, data)
-    train, held, held_rows = _split(model, built, data, options)
-    return fit_rows(model, data, train, held, held_rows, options)
+    train, held = _split(model, built, data, options)
+    return fit_rows(model, data, train, held, options)
+
+
+def _fit_source(model: Model, source: Source, options: Options) -> History:
+    """Train on data that are read while the training runs."""
+    if options.sample_weight is not None:
+        raise ArgumentError("sample_weight belongs to arrays", fix="give the weights with the data, as (x, y, weights)")
+    built = model._need(source.example["x"])
+    step.need_trainable(built.task)
+    source.check = _checker(model, built)
+    source.check(source.example)
+    share, held = options.validation, None
+    if isinstance(share, (int, float)) and share:
+        source, held = source.parted(float(share), options.seed)
+        source.check = held.check = _checker(model, built)
+    elif share is not None and not isinstance(share, (int, float)):
+        held = _given(model, built, options)
+    if options.class_weight is not None:
+        source.weigh = class_weigher(options.class_weight, source)
+    return _trained(model, built, source, held, options)
+
+
+def judged(model: Model, x: Any, y: Any, weights: Any, target: str | None, steps: int | None) -> Source:
+    """Data to evaluate a model on."""
+    model._need_loss()
+    x, y, source = opened(x, y, target, steps)
+    if source is None:
+        data = gathered(model, x, y, sample_weight=weights)
+        source = InMemory(data, np.arange(_rows_of(data)))
+    source.check = _checker(model, model._need(source.example["x"]))
+    source.check(source.example)
+    return source
 
 
 def accepted(model: Model, data: dict[str, Any]) -> Built:
@@ -226,7 +273,7 @@ def accepted(model: Model, data: dict[str, Any]) -> Built:
     return built
 
 
-def fit_rows(model: Model, data: dict[str, Any], train: Array, held: Feed | None, held_rows: Array, options: Options) -> History:
+def fit_rows(model: Model, data: dict[str, Any], train: Array, held: Source | None, options: Options) -> History:
     """Train on some rows of accepted data.
 
     Args:
@@ -234,15 +281,18 @@ def fit_rows(model: Model, data: dict[str, Any], train: Array, held: Feed | None
         data: what `gathered` gave.
         train: row numbers; they may repeat.
         held: data to validate on, or None.
-        held_rows: their row numbers.
         options: as of `fit`, but for the validation.
     """
     built = model._need()
     data = _weigh(data, options, train, [g.name for g in built.task.goals])
-    plan = training_plan(len(train), options.batch_size, options.epochs)
+    return _trained(model, built, InMemory(data, train), held, options)
+
+
+def _trained(model: Model, built: Built, source: Source, held: Source | None, options: Options) -> History:
+    plan = source.plan(options.batch_size, options.epochs)
     options, backup = _with_backup(options)
     callbacks = CallbackList(options.callbacks, model)
-    training = Training(model, built, Feed(data), train, held, held_rows, plan, options, callbacks)
+    training = Training(model, built, source, held, plan, options, callbacks)
     history = training.run()
     model.history = history
     if backup is not None and backup.delete_checkpoint and training.checkpoints is not None:
@@ -263,11 +313,11 @@ class Training:
     """One call of `fit`, from its first event to its last."""
 
     def __init__(
-        self, model: Model, built: Built, feed: Feed, train: Array, held: Feed | None, held_rows: Array, plan: TrainingPlan,
-        options: Options, callbacks: CallbackList,
+        self, model: Model, built: Built, source: Source, held: Source | None, plan: TrainingPlan, options: Options,
+        callbacks: CallbackList,
     ) -> None:  # fmt: skip
-        self.model, self.built, self.feed, self.plan, self.options = model, built, feed, plan, options
-        self.train, self.held, self.held_rows, self.callbacks = row_numbers(train), held, held_rows, callbacks
+        self.model, self.built, self.source, self.held = model, built, source, held
+        self.plan, self.options, self.callbacks = plan, options, callbacks
         self.key = step_key(options.seed)
         self.checkpoints = self._checkpoints()
         self.reporter = progress.reporter(options.verbose)
@@ -282,8 +332,8 @@ class Training:
                 raise ArgumentError("resume=True needs the folder of the checkpoint", fix='fit(..., checkpoint="folder", resume=True)')
             return None
         terms = {
-            "data": data_mark(self.feed.tree, len(tree.leaves(self.feed.tree)[0])),
-            "validation": None if self.held is None else len(self.held_rows),
+            "data": self.source.mark(),
+            "validation": None if self.held is None else self.held.plan("full", 1).samples,
             "network": described(lambda: nn.to_config(self.model.network), self.model.network),
             "optimizer": described(built.task.optimizer.to_config, built.task.optimizer),
             "batch_size": self.plan.batch_size,
@@ -298,18 +348,18 @@ class Training:
         """Seconds on a clock that stands still while programs are compiled."""
         return time.perf_counter() - self.built.programs.compiling
 
-    def order(self, epoch: int) -> Array:
+    def pieces(self, epoch: int, position: int) -> Iterator[Piece]:
         self.started = self.now()
-        return epoch_order(self.train, self.options.seed, epoch, shuffle=self.options.shuffle)
+        return self.source.pieces(self.plan, self.pace, Order(self.options.seed, self.options.shuffle), epoch, position)
 
-    def advance(self, run: Run, rows: Array) -> float:
-        return self.built.programs.train(run.state, run.totals, self.key, rows, self.feed)
+    def advance(self, run: Run, piece: Piece) -> float:
+        return self.built.programs.train(run.state, run.totals, self.key, piece.rows, piece.feed)
 
     def finish(self, run: Run) -> dict[str, Any]:
         logs, rate = self.built.programs.report(run.state, run.totals)
         if self.held is not None:
             self.callbacks.call("on_test_begin", {})
-            found = measured(self.built, self.held, self.held_rows, max(self.plan.batch_size, 256))
+            found = measured(self.built, self.held, max(self.plan.batch_size, 256))
             self.callbacks.call("on_test_end", found)
             logs |= {f"val_{name}": value for name, value in found.items()}
         return {**logs, "learning_rate": rate, "seconds": self.now() - self.started}
@@ -340,9 +390,8 @@ class Training:
         words = ""
         try:
             with Signals() as signals:
-                for event in training(
-                    run, plan, self.pace, order=self.order, advance=self.advance, finish=self.finish, totals=self.built.programs.new_totals
-                ):
+                fresh = self.built.programs.new_totals
+                for event in training(run, plan, self.pace, pieces=self.pieces, advance=self.advance, finish=self.finish, totals=fresh):
                     self.tell(run, event)
                     if model.stop_training:
                         run.stop = model.stop_training if isinstance(model.stop_training, str) else "a callback asked for it"

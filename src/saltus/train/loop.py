@@ -1,5 +1,5 @@
 """The training loop. It computes, and tells what happened as events; whoever reads them may set `run.stop`.
-Above `plan` and `record`.
+Above `sources` and `record`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 
 from saltus.train.plan import Pace, TrainingPlan
 from saltus.train.record import History
+from saltus.train.sources import Piece
 
 Array = np.ndarray[Any, Any]
 
@@ -70,8 +71,8 @@ def training(
     plan: TrainingPlan,
     pace: Pace,
     *,
-    order: Callable[[int], Array],
-    advance: Callable[[Run, Array], float],
+    pieces: Callable[[int, int], Iterator[Piece]],
+    advance: Callable[[Run, Piece], float],
     finish: Callable[[Run], dict[str, Any]],
     totals: Callable[[], list[Array]],
 ) -> Iterator[Event]:
@@ -81,8 +82,8 @@ def training(
         run: changed as the training goes on.
         plan: epochs and batches.
         pace: how many batches a call makes.
-        order: epoch -> row numbers in the order in which they are taken.
-        advance: trains on rows (steps, batch) in one call, and returns its seconds.
+        pieces: (epoch, position) -> what is left of the epoch, cut into calls.
+        advance: trains on a piece in one call, and returns its seconds.
         finish: loss, metrics and validation of an epoch that is over.
         totals: fresh sums for a new epoch.
 
@@ -91,12 +92,13 @@ def training(
     """
     while run.epoch < plan.epochs and not run.stop:
         yield EpochBegin(run.epoch)
-        for rows in pace.pieces(order(run.epoch), plan.batch_size, run.position):
+        for piece in pieces(run.epoch, run.position):
             yield CallBegin(run.epoch, run.position)
-            seconds = advance(run, rows)
-            run.position += len(rows)
-            pace.learn(len(rows), seconds)
-            yield CallEnd(run.epoch, run.position, len(rows), seconds)
+            seconds, steps = advance(run, piece), len(piece.rows)
+            run.position += steps
+            pace.learn(steps, seconds)
+            yield CallEnd(run.epoch, run.position, steps, seconds)
+            del piece  # before the next one is made
             if run.stop:
                 break
         logs = finish(run)

@@ -257,25 +257,11 @@ class Model(Probing):
     # -- training ------------------------------------------------------------------------------------------------------
 
     def fit(
-        self,
-        x: Any,
-        y: Any = None,
-        *,
-        epochs: int = 1,
-        batch_size: int | str = 32,
-        validation: Any = None,
-        shuffle: bool = True,
-        class_weight: Any = None,
-        sample_weight: Any = None,
-        callbacks: Sequence[Callback] = (),
-        verbose: int | str = "auto",
-        checkpoint: str | Path | None = None,
-        checkpoint_seconds: float = 10.0,
-        resume: bool = False,
-        initial_epoch: int = 0,
-        seed: int | None = None,
-        **others: Any,
-    ) -> History:
+        self, x: Any, y: Any = None, *, target: str | None = None, steps_per_epoch: int | None = None, epochs: int = 1,
+        batch_size: int | str = 32, validation: Any = None, shuffle: bool = True, class_weight: Any = None, sample_weight: Any = None,
+        callbacks: Sequence[Callback] = (), verbose: int | str = "auto", checkpoint: str | Path | None = None,
+        checkpoint_seconds: float = 10.0, resume: bool = False, initial_epoch: int = 0, seed: int | None = None, **others: Any,
+    ) -> History:  # fmt: skip
         """Train the network.
 
         The same seed gives the same weights, bit for bit, for any number of threads, and also when the
@@ -283,14 +269,19 @@ class Model(Probing):
 
         Args:
             x: inputs, samples along the first axis; a tuple or dict of arrays for several. They are used in
-                their own type and not copied.
-            y: targets, one row a sample; an autoencoder takes x again.
+                their own type and not copied. Or a frame with the column `target`; and, read while the training
+                runs: paths of Parquet, Arrow or CSV files with it, a folder of images by class, `sl.data.Rows`
+                or `Blocks`, or a generator, iterable or function of batches; see `sl.data.Batches`.
+            y: targets, one row a sample; an autoencoder takes x again. None where x holds them.
+            target: the column of a frame or of files to predict.
+            steps_per_epoch: batches of an epoch, of a generator.
             epochs: how often each sample is seen.
             batch_size: samples of an update; "full" for all of them. The last batch of an epoch may be
                 smaller.
             validation: a share of the samples to hold out (drawn at random, classes in proportion), or (x,
-                y) or (x, y, sample_weight).
-            shuffle: another order in each epoch; False keeps that of x.
+                y) or (x, y, sample_weight), or what else x can be.
+            shuffle: another order in each epoch; False keeps that of x. Files are mixed in blocks, and rows in a
+                buffer of blocks; batches of a generator stay as they come.
             class_weight: {class: weight}, or "balanced" to give all classes the same weight together.
             sample_weight: a weight a sample, (N,).
             callbacks: told what happens; see `sl.train.Callback`.
@@ -321,7 +312,7 @@ class Model(Probing):
             epochs=epochs, batch_size=batch_size, validation=validation, shuffle=shuffle, class_weight=class_weight,
             sample_weight=sample_weight, callbacks=tuple(callbacks), verbose=verbose,
             checkpoint=None if checkpoint is None else Path(checkpoint), checkpoint_seconds=checkpoint_seconds, resume=resume,
-            initial_epoch=initial_epoch, seed=self.seed if seed is None else seed,
+            initial_epoch=initial_epoch, seed=self.seed if seed is None else seed, steps_per_epoch=steps_per_epoch, target=target,
         )  # fmt: skip
         self.history = fit.fit(self, x, y, options)
         return self.history
@@ -382,12 +373,12 @@ class Model(Probing):
 
     def evaluate(
         self, x: Any, y: Any = None, *, batch_size: int | str | None = None, sample_weight: Any = None,
-        callbacks: Sequence[Callback] = (),
+        target: str | None = None, steps_per_epoch: int | None = None, callbacks: Sequence[Callback] = (),
     ) -> dict[str, float]:  # fmt: skip
         """Loss and metrics over data, exact over all of it.
 
         Args:
-            x, y: the data.
+            x, y, target, steps_per_epoch: the data, as for `fit`.
             batch_size: rows of a batch; it does not change the result but for rounding.
             sample_weight: a weight a sample, (N,).
             callbacks: told by on_test_begin and on_test_end.
@@ -398,15 +389,10 @@ class Model(Probing):
         Raises:
             DataError, ShapeError: the data do not fit.
         """
-        self._need_loss()
-        data = fit.gathered(self, x, y, sample_weight=sample_weight)
-        built = self._need(data["x"])
-        fit.check_shapes(self, built, data)
-        fit.check_values(built, data)
+        source = fit.judged(self, x, y, sample_weight, target, steps_per_epoch)
         told = CallbackList(callbacks, self)
         told.call("on_test_begin", {})
-        rows = np.arange(arrays.rows_of(arrays.named(data["x"], "x")))
-        logs = fit.measured(built, Feed(data), rows, batch_size or EVALUATE_ROWS)
+        logs = fit.measured(self._need(), source, batch_size or EVALUATE_ROWS)
         told.call("on_test_end", logs)
         return logs
 

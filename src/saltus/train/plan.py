@@ -126,10 +126,13 @@ class Pace:
         steps: full batches an epoch.
         work: multiply-adds of a step, for the first guess.
         single: one step a call, for callbacks that look at every batch.
+
+    Attributes:
+        most: steps of a call at most, where memory bounds them.
     """
 
     def __init__(self, steps: int, work: float, *, single: bool = False) -> None:
-        self.steps, self.single = steps, single
+        self.steps, self.single, self.most = steps, single, steps
         self.length = 1 if single else self._even(CALL_SECONDS / (_OVERHEAD + work / _SPEED))
         self._changes = 0
 
@@ -141,12 +144,17 @@ class Pace:
 
     def learn(self, steps: int, seconds: float) -> None:
         """Take the time of a call into account: the length changes when it is far off, and at most twice."""
-        if self.single or steps != self.length or self._changes >= 2:
+        if self.single or steps != min(self.length, self.most) or self._changes >= 2:
             return
         slow, quick = seconds > 2.5 * CALL_SECONDS and steps > 1, seconds < 0.2 * CALL_SECONDS and steps < self.steps
         if slow or quick:
             self.length = self._even(CALL_SECONDS * steps / max(seconds, 1e-9))
             self._changes += 1
+
+    def take(self, position: int) -> int:
+        """Steps of the call at a position: a full call's, or one where fewer than that are left."""
+        length = max(1, min(self.length, self.most))
+        return length if self.steps - position >= length else 1
 
     def pieces(self, order: Array, batch_size: int, position: int) -> Iterator[Array]:
         """Row numbers of the calls that are left of an epoch, each (steps, batch).
@@ -159,7 +167,7 @@ class Pace:
         full = order[: self.steps * batch_size].reshape(self.steps, batch_size)
         rest = order[self.steps * batch_size :]
         while position < self.steps:
-            take = self.length if self.steps - position >= self.length else 1
+            take = self.take(position)
             yield full[position : position + take]
             position += take
         if len(rest) and position == self.steps:
