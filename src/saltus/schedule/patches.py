@@ -88,8 +88,8 @@ class Patches:
         tiles = out[0] * -(-out[1] // side) * -(-out[2] // side)
         used = math.prod(out) / (side * side * tiles)  # tiles that hang over the edge compute what nobody needs
         suits = channels % 16 == 0 and filters % 16 == 0 and used >= 0.7
-        most = 256 * (256 if weight else 512)  # beyond, partial sums or the transformed kernel pass through memory too often
-        return suits and channels * filters <= most and tiles >= 48 and tiles * 256 >= channels * filters
+        most = 256 * 256 if weight else 512 * 512  # beyond, partial sums or the transformed kernel pass through memory too often
+        return suits and channels * filters <= most and tiles >= 48 and tiles * (256 if weight else 2048) >= channels * filters
 
     @staticmethod
     def apart(node: Node) -> bool:

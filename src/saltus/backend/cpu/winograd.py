@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from saltus.backend.cpu.emit import Emitter, Value
-from saltus.backend.cpu.gemm_tiles import Lines, tile
+from saltus.backend.cpu.gemm_tiles import Lines, tile, transpose
 from saltus.backend.cpu.lower import PARAMETERS
 from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
@@ -33,7 +33,7 @@ _TILE_WORDS = (
 )  # fmt: skip
 _WEIGHT_WORDS = ("w", "u", "channels", "filters", "row", "column", "channel", "filter")
 _GRADIENT_COMBINE_WORDS = ("partials", "parts", "channels", "filters")
-_CHUNK_CHANNELS = 8  # of the kernel's transforms
+_CHUNK_CHANNELS = 16  # of the kernel's transforms
 _SCRATCH = {"forward": 384 * 1024, "gradient": 320 * 1024}  # with the transformed kernel it shares a second-level cache of a megabyte
 _KERNEL_BYTES = 1280 * 1024  # of the transformed kernel that a chunk uses: it gets a block of the filters where that is more
 _HEIGHTS = {512: 12, 256: 6, 128: 8}
@@ -118,40 +118,59 @@ class WeightKernel(WinogradKernel):
     def __init__(self, view: View, u: Node, label: str) -> None:
         self.view, self.u, self.label, self.dtype = view, u, label + " (kernel)", view.base.dtype
         self.channels, self.filters = view.shape[-2:]
-        self.nbytes = (math.prod(view.shape[:2]) + _PLACES) * self.channels * self.filters * self.dtype.itemsize
+        self.elements = math.prod(view.shape[:2])
+        self.nbytes = (self.elements + _PLACES) * self.channels * self.filters * self.dtype.itemsize
         self.why = "the kernel is transformed once for all tiles"
+        channel, filter_ = view.strides[-2:]
+        self.reads = "filters" if filter_ == 1 else "channels" if channel == 1 else "any"  # what lies next to each other in memory
+        self.scratch = self.elements * _CHUNK_CHANNELS * _CHUNK_CHANNELS * 8 if self.reads == "channels" else 0
 
     def key(self) -> str:
-        return f"winograd kernel {self.view.shape[0]} {self.dtype.name} {self.view.strides[-1] == 1}"
+        return f"winograd kernel {self.view.shape[0]} {self.dtype.name} {self.reads}"
 
     def words(self) -> tuple[list[int], list[tuple[int, Node, int]], int]:
         words = [0, 0, self.channels, self.filters, *self.view.strides]
         pointers = [(0, self.view.base, self.view.offset * self.dtype.itemsize), (1, self.u, 0)]
-        return words, pointers, -(-self.channels // _CHUNK_CHANNELS)
+        return words, pointers, self.channels // _CHUNK_CHANNELS
 
     def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
         b = Emitter(symbol, PARAMETERS, vector_bits)
         w, dtype, lanes = _words(b, _WEIGHT_WORDS, ("w", "u")), self.dtype, vector_bits // self.dtype.bits
         first = b.mul(b.parameters[1], b.index(_CHUNK_CHANNELS))
-        last = b.minimum(b.add(first, b.index(_CHUNK_CHANNELS)), w["channels"])
-        place = b.mul(w["channels"], w["filters"])
+        last = b.add(first, b.index(_CHUNK_CHANNELS))
+        side = self.view.shape[0]
+        places = [(i, j) for i in range(side) for j in range(side)]
+        shifts = [b.add(b.mul(w["row"], b.index(i)), b.mul(w["column"], b.index(j))) for i, j in places]
         apart = b.mul(b.iota(lanes), b.splat(w["filter"], lanes))
-        with b.loop(first, last) as channel, b.loop(0, w["filters"], lanes) as column:
-            source = b.add(b.mul(channel.index, w["channel"]), b.mul(column.index, w["filter"]))
-            rows = []
-            for i in range(self.view.shape[0]):
-                row = []
-                for j in range(self.view.shape[1]):
-                    shift = b.add(source, b.add(b.mul(w["row"], b.index(i)), b.mul(w["column"], b.index(j))))
-                    pointer = b.offset(w["w"], shift, dtype)
-                    dense = self.view.strides[-1] == 1
-                    row.append(b.load(pointer, dtype, lanes) if dense else b.gather(pointer, apart, dtype))
-                rows.append(row)
-            target = b.offset(w["u"], b.add(b.mul(channel.index, w["filters"]), column.index), dtype)
-            for values in _square(b, _kernel, rows):
-                for value in values:
+
+        def element(channel: Value, column: Value, shift: Value) -> Value:
+            place = b.add(b.mul(channel, w["channel"]), b.mul(column, w["filter"]))
+            return b.offset(w["w"], b.add(place, shift), dtype)
+
+        def write(channel: Value, column: Value, values: Sequence[Value]) -> None:
+            target = b.offset(w["u"], b.add(b.mul(channel, w["filters"]), column), dtype)
+            for line in _square(b, _kernel, [values[side * i : side * i + side] for i in range(side)]):
+                for value in line:
                     b.store(value, target, dtype)
-                    target = b.offset(target, place, dtype)
+                    target = b.offset(target, b.mul(w["channels"], w["filters"]), dtype)
+
+        if self.reads != "channels":
+            with b.loop(first, last) as channel, b.loop(0, w["filters"], lanes) as column:
+                pointers = [element(channel.index, column.index, shift) for shift in shifts]
+                dense = self.reads == "filters"
+                write(channel.index, column.index, [b.load(p, dtype, lanes) if dense else b.gather(p, apart, dtype) for p in pointers])
+            return b.text()
+        # squares of channels and filters are turned in registers and wait in scratch until all elements of the kernel are there
+        size = lanes * lanes
+        with b.loop(first, last, lanes) as channels, b.loop(0, w["filters"], lanes) as column:
+            for k, shift in enumerate(shifts):
+                lines = [b.load(element(channels.index, b.add(column.index, b.index(f)), shift), dtype, lanes) for f in range(lanes)]
+                for c, value in enumerate(transpose(b, lines)):
+                    b.store(value, b.offset(b.parameters[2], k * size + c * lanes, dtype), dtype)
+            with b.loop(0, lanes) as line:
+                here = b.offset(b.parameters[2], b.mul(line.index, b.index(lanes)), dtype)
+                values = [b.load(b.offset(here, k * size, dtype), dtype, lanes) for k in range(self.elements)]
+                write(b.add(channels.index, line.index), column.index, values)
         return b.text()
 
 
