@@ -1,6 +1,8 @@
 """`make bench`: measures saltus beside its peers; writes results.json, results.md and the README's table.
 
-    python benchmarks/run.py --peers PYTHON [--workloads mlp,tiny] [--systems saltus,torch] [--quick]
+    python benchmarks/run.py --peers PYTHON --tensorflow PYTHON [--workloads mlp,tiny] [--systems saltus,torch] [--quick]
+
+Workloads are named one by one, or by their sets: dense (tables), networks (images, sequences), all.
 
 Ends with 1 when saltus could not do a workload or when systems do not reach the same losses.
 """
@@ -18,15 +20,17 @@ from pathlib import Path
 
 from harness import machine, report
 from harness.measure import Setting, cache_folder, measure
-from systems import OWN, PEERS, SYSTEMS
-from workloads import WORKLOADS
+from systems import OWN, PEERS, SYSTEMS, TENSORFLOW
+from workloads import SETS, WORKLOADS
 
 HERE = Path(__file__).parent
 
 
 def names(text: str, known: dict, kind: str) -> list[str]:
-    """The chosen names, all of them for "all"; a name that is not known ends the program."""
-    chosen = list(known) if text == "all" else [part.strip() for part in text.split(",") if part.strip()]
+    """The chosen names, with sets of workloads written out; a name that is not known ends the program."""
+    sets = SETS if known is WORKLOADS else {"all": list(known)}
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    chosen = list(dict.fromkeys(name for part in parts for name in sets.get(part, [part])))
     if unknown := [name for name in chosen if name not in known]:
         raise SystemExit(f"no {kind} named {', '.join(unknown)}; there are: {', '.join(known)}")
     return chosen
@@ -39,10 +43,11 @@ def say(text: str) -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Measure saltus beside PyTorch, torch.compile, JAX and NumPy."
+        description="Measure saltus beside PyTorch, torch.compile, TensorFlow, JAX and NumPy."
     )
     parser.add_argument("--peers", default=sys.executable, help="interpreter that has torch and jax")
-    parser.add_argument("--workloads", default="all", help="some of " + ",".join(WORKLOADS))
+    parser.add_argument("--tensorflow", default=sys.executable, help="interpreter that has tensorflow")
+    parser.add_argument("--workloads", default="all", help="some of " + ",".join([*SETS, *WORKLOADS]))
     parser.add_argument("--systems", default="all", help="some of " + ",".join(SYSTEMS))
     parser.add_argument("--quick", action="store_true", help="three rounds at most: a rough picture")
     parser.add_argument("--output", type=Path, default=HERE / "results.json", help="file of the results")
@@ -56,7 +61,7 @@ def main() -> int:
     chosen = arguments()
     workloads = names(chosen.workloads, WORKLOADS, "workload")
     systems = names(chosen.systems, SYSTEMS, "system")
-    interpreters = {OWN: sys.executable, PEERS: chosen.peers}
+    interpreters = {OWN: sys.executable, PEERS: chosen.peers, TENSORFLOW: chosen.tensorflow}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that workers and folders are cleared away
     begun, done, earlier = time.perf_counter(), [], report.load(chosen.output)
     now = report.nothing(machine.describe())
@@ -78,7 +83,7 @@ def main() -> int:
         now["missing"] += outcome.missing
         now["disagreements"] += outcome.disagreements
         if name == "import":
-            now["installed_bytes"] = installed({"saltus", "torch", "jax"} & set(systems), interpreters)
+            now["installed_bytes"] = installed({"saltus", "torch", "tensorflow", "jax"} & set(systems), interpreters)
         done.append(name)
         report.save(
             chosen.output, report.merged(earlier, now)

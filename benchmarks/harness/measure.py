@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,10 +16,11 @@ from pathlib import Path
 from systems import SYSTEMS, modes
 from workloads.base import Case, Command, Workload
 
-from harness.process import WorkerFailure, WorkerProcess, busy_cores, environment
+from harness.process import CORES, WorkerFailure, WorkerProcess, busy_cores, environment
 
 ROUND_SECONDS = 0.25  # how long a system works in one round
 SETTLE_SECONDS = 0.1  # silence between systems: threads that wait by spinning have gone to sleep by then
+LEAST_ROUNDS = 3  # done however long they take
 STATES = ("cold", "cached")
 AGREEMENT = 1e-3  # largest relative difference between losses of two systems after the same steps
 
@@ -95,7 +97,7 @@ def cache_folder() -> Iterator[Path]:
 
 def measure(workload: Workload, setting: Setting) -> Outcome:
     """All rows of a workload."""
-    ways = {"time": time_steps, "first step": time_first_steps, "memory": measure_memory}
+    ways = {"time": time_steps, "first step": time_first_steps, "memory": measure_memory, "scaling": time_steps}
     outcome = Outcome()
     for group in workload.groups:
         setting.say(f"  {', '.join(case.name for case in group)}")
@@ -106,15 +108,35 @@ def measure(workload: Workload, setting: Setting) -> Outcome:
     return outcome
 
 
+def rounds(workload: Workload, setting: Setting) -> Iterator[int]:
+    """As many rounds as the workload wants, fewer when its time is over."""
+    end = time.perf_counter() + workload.seconds
+    for number in range(setting.rounds(workload)):
+        if number >= LEAST_ROUNDS and time.perf_counter() > end:
+            return
+        yield number
+
+
 def time_steps(workload: Workload, group: tuple[Case, ...], setting: Setting, outcome: Outcome) -> None:
     """Rounds of warm work: every process is prepared once and waits for its turn."""
     workers: dict[Entrant, WorkerProcess] = {}
     taken: dict[Entrant, list[float]] = {}
 
+    def get_ready(entrant: Entrant) -> None:
+        """Starts a worker and notes the values that it must share with the others."""
+        with reported(outcome, entrant, setting):
+            workers[entrant] = start(workload, entrant, setting, setting.cache)
+            outcome.versions[entrant.system] = workers[entrant].started["version"]
+            checked[entrant] = dict(workers[entrant].ask("check")["values"])
+        if entrant not in checked and entrant in workers:
+            workers.pop(entrant).close()
+
     def ask_all(do: str, **details: float) -> dict[Entrant, dict]:
         """The answers of all workers; one that fails is noted and leaves."""
         answers = {}
-        for entrant in list(workers):
+        for entrant in entrants:
+            if entrant not in workers:
+                continue
             time.sleep(SETTLE_SECONDS)
             with reported(outcome, entrant, setting):
                 answers[entrant] = workers[entrant].ask(do, **details)
@@ -122,20 +144,25 @@ def time_steps(workload: Workload, group: tuple[Case, ...], setting: Setting, ou
                 workers.pop(entrant).close()
         return answers
 
+    entrants = setting.entrants(group, every_mode=group[0].busy == 0)
+    checked: dict[Entrant, dict[int, float]] = {}
     try:
-        for entrant in setting.entrants(group, every_mode=group[0].busy == 0):
-            with reported(outcome, entrant, setting):
-                workers[entrant] = start(workload, entrant, setting, setting.cache)
-                outcome.versions[entrant.system] = workers[entrant].started["version"]
-        checked = {f"{e.system} ({e.mode})": dict(answer["values"]) for e, answer in ask_all("check").items()}
-        outcome.disagreements += disagreements(group[0].name, workload.unit, checked)
+        with ThreadPoolExecutor(CORES if workload.together else 1) as starters:
+            list(starters.map(get_ready, entrants))
+        many = {case.threads for case in group} != {group[0].threads}
+        values = {
+            f"{e.system} ({e.mode}{f', threads: {e.case.threads}' * many})": checked[e]
+            for e in entrants
+            if e in checked
+        }
+        outcome.disagreements += disagreements(group[0].name, workload.unit, values)
         with busy_cores(group[0].busy):
             ask_all("calibrate", seconds=ROUND_SECONDS)
-            for _ in range(setting.rounds(workload)):
+            for _ in rounds(workload, setting):
                 for entrant, answer in ask_all("time").items():
                     taken.setdefault(entrant, []).append(answer["seconds_a_unit"])
         for entrant, answer in ask_all("peak").items():
-            first = workers[entrant].started["first_step_s"]
+            first = None if workload.together else workers[entrant].started["first_step_s"]
             outcome.rows.append(row(entrant, taken[entrant], first, answer["peak_bytes"]))
     finally:
         for worker in workers.values():
@@ -143,14 +170,22 @@ def time_steps(workload: Workload, group: tuple[Case, ...], setting: Setting, ou
 
 
 def time_first_steps(workload: Workload, group: tuple[Case, ...], setting: Setting, outcome: Outcome) -> None:
-    """Rounds of new processes: each starts once with an empty cache and once with what it left there."""
+    """Rounds of new processes: each starts once with an empty cache and once with what it left there.
+
+    A system whose rounds fill the workload's time has no further ones.
+    """
     taken: dict[tuple[Entrant, str], list[float]] = {}
+    spent: dict[Entrant, float] = {}
     for _ in range(setting.rounds(workload)):
         for entrant in setting.entrants(group, every_mode=False):
+            if spent.get(entrant, 0.0) > workload.seconds:
+                continue
+            begun = time.perf_counter()
             with cache_folder() as cache, reported(outcome, entrant, setting):
                 for state in STATES:
                     with started(workload, entrant, setting, outcome, cache) as worker:
                         taken.setdefault((entrant, state), []).append(worker.started["first_step_s"])
+            spent[entrant] = spent.get(entrant, 0.0) + time.perf_counter() - begun
     for (entrant, state), seconds in taken.items():
         named = replace(entrant, mode=f"{entrant.mode}, {state}")
         outcome.rows.append(row(named, seconds, statistics.median(seconds), None))

@@ -30,7 +30,7 @@ def cores() -> list[int]:
 
 def environment(threads: int, cache: Path) -> dict[str, str]:
     """A worker's variables: its threads, its caches, and none that narrows a library's choice of kernels."""
-    steered = {"OPENBLAS_CORETYPE", "MKL_DEBUG_CPU_TYPE", "NPY_DISABLE_CPU_FEATURES", "XLA_FLAGS"}
+    steered = {"OPENBLAS_CORETYPE", "MKL_DEBUG_CPU_TYPE", "NPY_DISABLE_CPU_FEATURES", "XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS"}
     steered |= {"SALTUS_SHOW", "SALTUS_VERIFY", "SALTUS_BACKEND", "SALTUS_VECTOR_BITS"}
     inherited = {name: value for name, value in os.environ.items() if name not in steered}
     counted = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "SALTUS_THREADS")
@@ -42,7 +42,8 @@ def environment(threads: int, cache: Path) -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
-    return inherited | counts | caches | {"JAX_PLATFORMS": "cpu", CORES_VARIABLE: ",".join(map(str, cores()))}
+    quiet = {"JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
+    return inherited | counts | caches | quiet | {CORES_VARIABLE: ",".join(map(str, cores()))}
 
 
 class WorkerProcess:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from systems import SYSTEMS
 from workloads import WORKLOADS
-from workloads.base import Workload
+from workloads.base import Case, Workload
 
 from harness.measure import STATES
 
@@ -97,12 +97,20 @@ def lines_of(workload: Workload, results: list[dict]) -> list[Line]:
             found = {name: best((r for r in rows if r["system"] == name), key) for name in SYSTEMS}
             peer = best((found[name] for name in workload.against if found[name]), key)
             own = found["saltus"]
+            if workload.shows == "scaling":
+                peer = alone_of(workload, case, results)
             ratio = peer[key] / own[key] if peer and own and own[key] else None
             cells = {name: show(row[key]) if row else "-" for name, row in found.items()}
             if any(found.values()):
                 title = f"{case.name}, {state}" if state else case.name
                 lines.append(Line(title, cells, peer and peer["system"], ratio, case.in_short))
     return lines
+
+
+def alone_of(workload: Workload, case: Case, results: list[dict]) -> dict | None:
+    """What a case of scaling is set beside: the first case of its group, for all but that one."""
+    first = next(group[0] for group in workload.groups if case in group)
+    return best((r for r in results if r["workload"] == first.name), "median_s") if case is not first else None
 
 
 def mean_ratio(lines: list[Line]) -> float | None:
@@ -169,6 +177,8 @@ def about(results: dict) -> str:
 
 def best_of(workload: Workload) -> str:
     """What stands beside saltus, in words."""
+    if workload.shows == "scaling":
+        return "one thread"
     labels = [SYSTEMS[name].label for name in workload.against]
     return "the best peer" if len(labels) > 2 else " or ".join(labels)
 

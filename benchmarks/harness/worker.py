@@ -21,12 +21,11 @@ if hasattr(os, "sched_setaffinity") and "BENCHMARK_CORES" in os.environ:
     # Before anything is loaded: libraries count the cores when they are imported.
     os.sched_setaffinity(0, map(int, os.environ["BENCHMARK_CORES"].split(",")))
 
-from systems import Prepared, worker_module  # noqa: E402
+from systems import Prepared, builder, worker_module  # noqa: E402
 from workloads import find_case  # noqa: E402
 
 from harness.memory import Growth  # noqa: E402
 
-CHECKED_UNITS = 20
 CALIBRATION_SECONDS = 0.02
 
 
@@ -35,13 +34,14 @@ class Worker:
 
     def __init__(self, system: str, mode: str, workload: str, case_name: str) -> None:
         case = find_case(workload, case_name)
-        self.module = importlib.import_module(worker_module(system))
+        self.module = importlib.import_module(worker_module(system, case.work))
+        self.checked = case.checked
         build = vars(self.module)
         if case.warm_up is not None:
-            build[type(case.warm_up).__name__.lower()](case.warm_up, mode, case.threads).run(1)
+            build[builder(case.warm_up)](case.warm_up, mode, case.threads).run(1)
         self.memory = Growth()
         start = time.perf_counter()
-        self.work: Prepared = build[type(case.work).__name__.lower()](case.work, mode, case.threads)
+        self.work: Prepared = build[builder(case.work)](case.work, mode, case.threads)
         self.work.run(self.work.per_call)
         self.first_step_s = time.perf_counter() - start
         self.first_value = self.work.value()
@@ -54,7 +54,7 @@ class Worker:
         if self.work.check is not None:
             return {"values": self.work.check()}
         values, after = [(self.work.per_call, self.first_value)], self.work.per_call
-        while after < CHECKED_UNITS:
+        while after < self.checked:
             self.work.run(self.work.per_call)
             after += self.work.per_call
             values.append((after, self.work.value()))

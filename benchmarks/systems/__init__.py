@@ -1,19 +1,22 @@
 """Who is measured: one file a system, run by that system's own interpreter; here are the modes of each.
 
-A worker file has a function for each kind of work it can do (`training`, `epoch`, `prediction`, `product`,
-`chain`): it takes the record of the work, the mode and the number of threads, and returns a `Prepared` whose
-`run(n)` does n units and waits for them. Every mode is measured; the table shows the fastest of each system.
+A worker file has a function for each kind of work it can do (`training`, `epoch`, `prediction`, `product`, `chain`;
+in the files of networks `network_training` and `network_inference`): it takes the record of the work, the mode and
+the number of threads, and returns a `Prepared` whose `run(n)` does n units and waits for them. Every mode is
+measured; the table shows the fastest of each system.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from workloads.base import Chain, Epoch, Prediction, Product, Training, Work
+from workloads.network_work import NetworkInference, NetworkTraining
 
-OWN, PEERS = "own", "peers"
+OWN, PEERS, TENSORFLOW = "own", "peers", "tensorflow"
 
 
 @dataclass(frozen=True)
@@ -46,20 +49,30 @@ SYSTEMS = {
     "saltus": System("saltus", OWN, "saltus"),
     "torch": System("PyTorch", PEERS, "torch"),
     "torch.compile": System("torch.compile", PEERS, "torch"),
+    "tensorflow": System("TensorFlow", TENSORFLOW, "tensorflow"),
     "jax": System("JAX", PEERS, "jax"),
     "numpy": System("NumPy", OWN, "numpy"),
     "python": System("Python", OWN, ""),
 }
 
 
-def worker_module(system: str) -> str:
-    """The module of this folder that runs a system."""
+def worker_module(system: str, work: Work) -> str:
+    """The module of this folder that does a system's work of this kind."""
+    if isinstance(work, NetworkTraining | NetworkInference):
+        return f"systems.{system.split('.')[0]}_networks"
     return "systems." + {"torch": "torch_eager"}.get(system, system.replace(".", "_")) + "_worker"
+
+
+def builder(work: Work) -> str:
+    """The function of a worker module that makes this kind of work ready: `network_training` for NetworkTraining."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(work).__name__).lower()
 
 
 def modes(system: str, work: Work) -> tuple[str, ...]:
     """The modes that compete for a system's place in the table; the first where one is enough."""
     match system, work:
+        case _, NetworkTraining(network) | NetworkInference(network):
+            return network_modes(system, images=any(len(shape) == 3 for shape in network.shapes()))
         case "torch", Training():
             return ("fused Adam", "foreach Adam")
         case "torch", Epoch():
@@ -93,6 +106,21 @@ def modes(system: str, work: Work) -> tuple[str, ...]:
         case "torch.compile", _:
             return ("default",)
         case "jax", _:
+            return ("jit",)
+        case _:
+            return ("default",)
+
+
+def network_modes(system: str, *, images: bool) -> tuple[str, ...]:
+    """The modes in which a system runs a network given as data; `images`: whether it has images somewhere."""
+    match system:
+        case "torch":
+            return ("channels_last", "NCHW") if images else ("default",)
+        case "torch.compile":
+            return ("compiled, channels_last",) if images else ("compiled",)
+        case "tensorflow":
+            return ("tf.function", "tf.function, XLA")
+        case "jax":
             return ("jit",)
         case _:
             return ("default",)

@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import ceil, sqrt
+from math import ceil, inf, sqrt
 
 import numpy as np
+
+from workloads.adam import Adam
+from workloads.network_work import NetworkInference, NetworkTraining
 
 SEED = 20
 FLOAT = np.float32
@@ -37,16 +40,6 @@ def clusters(samples: int, features: int, classes: int) -> tuple[np.ndarray, np.
     points = generator.standard_normal((samples, features), dtype=FLOAT)
     points += centres[labels]
     return points, labels
-
-
-@dataclass(frozen=True)
-class Adam:
-    """The optimizer of every training workload; all settings stated, no system uses its own defaults."""
-
-    learning_rate: float = 1e-3
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-8
 
 
 @dataclass(frozen=True)
@@ -154,7 +147,7 @@ class Command:
     arguments: tuple[str, ...]
 
 
-Work = Training | Epoch | Prediction | Product | Chain | Command
+Work = Training | Epoch | Prediction | Product | Chain | Command | NetworkTraining | NetworkInference
 
 
 @dataclass(frozen=True)
@@ -168,6 +161,7 @@ class Case:
         threads: threads each system may use.
         busy: cores that another process keeps busy meanwhile.
         warm_up: work done and dropped before memory is first read, so that only `work` counts.
+        checked: units after which values of all systems are compared, from the first on.
         in_short: whether the short table of the README has it too.
     """
 
@@ -177,6 +171,7 @@ class Case:
     threads: int = 2
     busy: int = 0
     warm_up: Work | None = None
+    checked: int = 20
     in_short: bool = True
 
 
@@ -190,8 +185,11 @@ class Workload:
         groups: cases, those of one group measured in the same rounds.
         goal: what saltus is built to reach, in words.
         against: the systems whose best is set beside saltus; the others stand in the table all the same.
-        shows: what the table gives: "time", "first step" (a new process each round) or "memory".
+        shows: what the table gives: "time", "first step" (a new process each round), "memory", or
+            "scaling" (the first case of a group against its others).
         rounds: rounds at full length.
+        seconds: after these no further round of a group begins, once there were enough for a median.
+        together: whether two processes get ready at a time; their first step is not timed then.
         unit: what one unit of the work is called.
     """
 
@@ -202,7 +200,27 @@ class Workload:
     against: tuple[str, ...] = ("torch", "torch.compile", "jax", "numpy")
     shows: str = "time"
     rounds: int = 11
+    seconds: float = inf
+    together: bool = False
     unit: str = "step"
 
     def cases(self) -> list[Case]:
         return [case for group in self.groups for case in group]
+
+
+EVERY = ("saltus", "torch", "torch.compile", "tensorflow", "jax")
+
+
+def training_workload(
+    name: str, title: str, *steps: NetworkTraining, goal: str, names: tuple[str, ...] = ()
+) -> Workload:
+    """Training steps of networks on every system, in a bounded time."""
+    return Workload(
+        name=name,
+        title=title,
+        groups=tuple((Case(n, step, EVERY, checked=4),) for n, step in zip(names or (name,), steps, strict=True)),
+        goal=goal,
+        against=EVERY[1:],
+        seconds=8,
+        together=True,
+    )
