@@ -1,10 +1,13 @@
-# Each target makes what it needs once: .venv for saltus and its tests, .venv-peers for the systems it is measured against.
+# Each target makes what it needs once: .venv for saltus and its tests, .venv-peers and .venv-tensorflow for the systems it is
+# measured against.
 PYTHON    ?= python3
 WORKLOADS ?= all
+ONLY      ?= all
 BIN       := .venv/bin
 PEERS     := .venv-peers/bin
+TF        := .venv-tensorflow/bin
 
-.PHONY: run test bench check clean
+.PHONY: run test bench results check clean
 .DEFAULT_GOAL := run
 
 run: .venv/core.stamp  ## train a network on the data set that comes with saltus
@@ -19,11 +22,20 @@ check: .venv/dev.stamp  ## style, types, import directions, file lengths
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/arch/test_files.py
 
-bench: .venv/core.stamp .venv-peers/peers.stamp  ## measure against PyTorch and JAX; WORKLOADS=mlp,tiny runs a part
-	$(BIN)/python benchmarks/run.py --peers $(PEERS)/python --workloads $(WORKLOADS)
+# WORKLOADS=cnn,lstm runs a part, dense and networks are the two halves; KERNELS=1 prints the kernels of saltus instead.
+ifdef KERNELS
+bench: .venv/core.stamp
+	$(BIN)/python benchmarks/kernels.py --workloads $(WORKLOADS)
+else
+bench: .venv/core.stamp .venv-peers/peers.stamp .venv-tensorflow/peers.stamp  ## measure against PyTorch, TensorFlow and JAX
+	$(BIN)/python benchmarks/run.py --peers $(PEERS)/python --tensorflow $(TF)/python --workloads $(WORKLOADS)
+endif
+
+results: .venv/core.stamp  ## run single commands on real data and write docs/results.md; ONLY=adult,stocks runs a part
+	$(BIN)/python benchmarks/real.py --only $(ONLY)
 
 clean:
-	rm -rf .venv .venv-peers
+	rm -rf .venv .venv-peers .venv-tensorflow
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -42,4 +54,9 @@ clean:
 .venv-peers/peers.stamp:
 	$(PYTHON) -m venv .venv-peers
 	$(PEERS)/python -m pip install --quiet --disable-pip-version-check numpy torch==2.13.0 jax
+	@touch $@
+
+.venv-tensorflow/peers.stamp:
+	$(PYTHON) -m venv .venv-tensorflow
+	$(TF)/python -m pip install --quiet --disable-pip-version-check tensorflow-cpu==2.21.0
 	@touch $@

@@ -1,0 +1,1 @@
+"""`make results`: what single commands reach on real data; writes docs/results.md."""
