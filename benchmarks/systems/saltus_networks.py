@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from workloads import layers as data
@@ -97,10 +98,24 @@ def model(network: Network, weights: data.Weights, x: np.ndarray, **options: obj
     return made
 
 
+def trained(work: NetworkTraining, x: np.ndarray) -> sl.Model:
+    """The model of a training workload."""
+    loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True) if work.target == "classes" else "mean_squared_error"
+    return model(work.network, work.weights(), x, loss=loss, optimizer=sl.optim.Adam(**asdict(work.adam)))
+
+
+def training_program(work: NetworkTraining) -> tuple[Any, list[np.ndarray]]:
+    """The compiled training step, and arrays it can run on; beneath the public names, since these do not show it."""
+    xs, ys = work.data()
+    net = trained(work, xs[0])
+    net.train_on_batch(xs[0], ys[0])
+    program, batch = net._one("train", xs[0], ys[0], None)
+    return program, [*net._built.state, net._key, *batch]
+
+
 def network_training(work: NetworkTraining, mode: str, threads: int) -> Prepared:
     xs, ys = work.data()
-    loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True) if work.target == "classes" else "mean_squared_error"
-    net = model(work.network, work.weights(), xs[0], loss=loss, optimizer=sl.optim.Adam(**asdict(work.adam)))
+    net = trained(work, xs[0])
     batches, done, last = list(zip(xs, ys, strict=True)), 0, 0.0
 
     def run(n: int) -> None:
