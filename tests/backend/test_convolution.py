@@ -17,6 +17,7 @@ from saltus.ir.evaluate import evaluate
 from saltus.ir.node import broadcast, placeholder
 from saltus.ir.spec import OPS
 from saltus.ops import convolution as ops
+from saltus.ops.movement import flip, pad, permute, slice_
 
 WIDTHS = [bits for bits in (512, 256, 128) if bits <= machine.vector_bits()]
 
@@ -56,6 +57,52 @@ def build(case, dtype):
     outputs = [made, ops.conv_input(g, w, size=size, **attrs), ops.conv_weight(x, g, kernel=kernel, **attrs)]
     rng = np.random.default_rng(int(sum(shape)))
     return inputs, outputs, [rng.standard_normal(i.shape).astype(dtype.numpy) for i in inputs]
+
+
+def seen_through(rng, shape):
+    """An input, and an array of the wanted shape that is a view of it, or computed from it."""
+    n, height, width, channels = shape
+    kind = rng.choice(["plain", "flip", "slice", "permute", "pad", "broadcast", "relu"])
+    if kind == "slice":
+        x = placeholder((n, height * 2, width + 1, channels + 2), dt.float32)
+        return x, slice_(x, (0, 1, 0, 1), (n, height * 2, width, channels + 1), (1, 2, 1, 1))
+    if kind == "permute":
+        x = placeholder((channels, n, height, width), dt.float32)
+        return x, permute(x, (1, 2, 3, 0))
+    if kind == "pad" and height > 2:
+        x = placeholder((n, height - 2, width, channels), dt.float32)
+        return x, pad(x, (0, 1, 0, 0), (0, 1, 0, 0))
+    if kind == "broadcast":
+        x = placeholder((1, height, 1, channels), dt.float32)
+        return x, broadcast(x, shape)
+    x = placeholder(shape, dt.float32)
+    return x, {"flip": lambda: flip(x, (1, 2)), "relu": lambda: OPS["relu"](x * 1.5)}.get(kind, lambda: x)()
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_operands_may_be_views_and_results_go_on(seed):
+    rng = random.Random(seed)
+    channels, filters, groups = rng.choice([1, 3, 8, 16, 40]), rng.choice([1, 4, 16, 33]), 1
+    if rng.random() < 0.15:
+        groups = filters = channels
+    kernel, stride = rng.choice([(1, 1), (3, 3), (2, 2), (4, 4), (3, 1)]), rng.choice([(1, 1), (1, 1), (2, 2), (1, 2)])
+    size = (rng.randint(6, 14), rng.randint(6, 14))
+    attrs = dict(stride=stride, dilation=(1, 1), low=(1, 0), high=(0, 1), groups=groups)
+    x, image = seen_through(rng, (rng.choice([2, 9]), *size, channels))
+    w, weights = seen_through(rng, (*kernel, channels // groups, filters))
+    made = ops.conv(image, weights, **attrs)
+    g, gradient = seen_through(rng, made.shape)
+    r = placeholder(made.shape, dt.float32)
+    outputs = (
+        OPS["tanh"](made + r) * 2.0 + broadcast(OPS["sum"](r, axes=(1, 2)), made.shape),
+        ops.conv_input(gradient, weights, size=size, **attrs),
+        OPS["relu"](ops.conv_weight(image, gradient, kernel=kernel, **attrs)) - 0.5,
+    )
+    inputs = [x, w, g, r]
+    arrays = [np.random.default_rng(seed).standard_normal(i.shape).astype("f") for i in inputs]
+    wanted = evaluate(outputs, dict(zip(inputs, arrays, strict=True)))
+    for a, b in zip(engine.compile_graph(tuple(inputs), outputs, donate=(), name="views")(arrays), wanted, strict=True):
+        np.testing.assert_allclose(a, b, atol=3e-5 * (np.abs(b).max() + 1))
 
 
 def differences(make, seed, count):
