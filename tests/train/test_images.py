@@ -9,6 +9,7 @@ from PIL import Image
 import saltus as sl
 from saltus import nn
 from saltus.base.errors import ArgumentError, DataError, ModelFileError, UnknownNameError
+from saltus.data.encode_images import histogram
 from saltus.train import ImageModel, ImageOptions, TabularModel, fit_images
 from saltus.train.image_network import network_for
 from saltus.train.images import moments
@@ -121,7 +122,7 @@ def test_normalisation_is_learnt_from_the_training_part_and_lies_in_the_model():
     assert first.scale[0] == pytest.approx(1 / x[:40].std(), rel=1e-6)
     assert first.offset[0] == pytest.approx(-x[:40].mean() / x[:40].std(), rel=1e-6)
     colours = RNG.integers(0, 255, (5, 6, 7, 3)).astype(np.uint8)
-    mean, spread = moments(colours)
+    mean, spread = moments(histogram(colours))
     np.testing.assert_allclose(mean, colours.mean(axis=(0, 1, 2)))
     np.testing.assert_allclose(spread, colours.std(axis=(0, 1, 2)))
 
@@ -193,3 +194,52 @@ def test_an_interrupted_training_on_images_goes_on_exactly(tmp_path):
         fit_images(data, epochs=4, verbose=0, callbacks=[Stop()], checkpoint=tmp_path)
     parts = fit_images(data, epochs=4, verbose=0, checkpoint=tmp_path, resume=True)
     assert (parts.predict_proba(data[0]) == whole.predict_proba(data[0])).all()
+
+
+# -- more than memory --------------------------------------------------------------------------------------------------
+
+
+def weights(trained):
+    return [leaf.tolist() for leaf in sl.train.program.tree.leaves(trained.model.state())]
+
+
+def test_images_that_stay_in_their_files_train_the_same_weights(folder):
+    how = {"epochs": 2, "verbose": 0, "balanced": True, "size": (12, 12)}
+    there, streamed = fit_images(folder, **how), fit_images(folder, **how, memory=1000)
+    assert weights(there) == weights(streamed)
+    assert there.scores == streamed.scores
+    assert str(there.describe()) == str(streamed.describe())
+
+
+def test_streamed_images_are_never_all_in_memory(folder, monkeypatch):
+    asked = []
+    real = sl.data.encode_images.decode
+    monkeypatch.setattr(sl.data.encode_images, "decode", lambda files, form: asked.append(len(files)) or real(files, form))
+    monkeypatch.setattr(sl.data.image_rows, "_AT_ONCE", 16)
+    monkeypatch.setattr(sl.train.fitted, "_AT_ONCE", 16)
+    monkeypatch.setattr(sl.train.sources, "PIECE", 1)  # a batch a piece
+    fit_images(folder, epochs=1, verbose=0, batch_size=16, memory=0, validation=0)
+    assert max(asked) == 16
+    assert sum(asked) > 2 * 120  # a look at all, an epoch, and the judgement
+
+
+def test_streamed_images_that_cannot_be_read_are_named_before_training(folder, tmp_path):
+    for kind in CLASSES:
+        (tmp_path / kind).mkdir()
+        for i in range(12):
+            Image.fromarray(picture(kind)).save(tmp_path / kind / f"{i:02}.png")
+    (tmp_path / "bars" / "05.png").write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"(?s)1 of 24 image files cannot be read.*05\.png: not an image"):
+        fit_images(tmp_path, epochs=1, verbose=0, memory=0)
+    trained = fit_images(tmp_path, epochs=1, verbose=0, memory=0, skip_corrupt=True)
+    assert sum(trained.rows.values()) == 23
+    with pytest.raises(ArgumentError, match="ensemble needs its images in memory"):
+        fit_images(folder, ensemble="bagging", memory=0)
+
+
+def test_a_folder_of_images_trains_any_network(folder):
+    network = nn.Sequential([nn.Rescaling(1 / 255), nn.Flatten(), nn.Dense(16, activation="relu"), nn.Dense(2)])
+    trained = sl.Model(network, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    run = trained.fit(folder, epochs=2, batch_size=16, validation=0.25, class_weight="balanced", verbose=0)
+    assert len(run["val_accuracy"]) == 2
+    assert trained.evaluate(folder)["loss"] > 0

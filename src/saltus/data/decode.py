@@ -266,8 +266,8 @@ def _read(file: Path, form: Form) -> tuple[Array, list[str]]:
         image.load()
         if image.getexif().get(_ORIENTATION, 1) != 1:
             treated.append("rotated")
-        upright = ImageOps.exif_transpose(image)
-    plain, more = _plain(upright, form)
+            image = ImageOps.exif_transpose(image)
+    plain, more = _plain(image, form)
     return _formed(plain, form), treated + more
 
 

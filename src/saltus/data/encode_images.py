@@ -49,8 +49,25 @@ class EncodedImages:
         """What the network takes."""
         return self.pixels
 
+    @property
+    def histogram(self) -> Array:
+        """How often each value occurs, int64 (channels, 256)."""
+        return histogram(self.pixels)
+
     def __len__(self) -> int:
         return len(self.pixels)
+
+
+def histogram(pixels: Array) -> Array:
+    """How often each value occurs in each channel.
+
+    Args:
+        pixels: uint8 (N, H, W, C).
+
+    Returns:
+        int64 (C, 256).
+    """
+    return np.stack([np.bincount(pixels[..., channel].reshape(-1), minlength=256) for channel in range(pixels.shape[3])])
 
 
 @dataclass(frozen=True)
@@ -258,7 +275,7 @@ class ImageEncoder:
         return replace(made, notes=(*made.notes, *notes, *self.left_out(made.unreadable, len(rows))))
 
     def _decoded(self, images: ImageSet, rows: Array) -> Decoded:
-        form = self._need_form()
+        form = self.need_form()
         if images.pixels is None:
             return decode([images.files[row] for row in rows], form)
         pixels = eight_bits(images.pixels[rows] if len(rows) < len(images) else images.pixels, form.white)
@@ -297,7 +314,8 @@ class ImageEncoder:
 
     # -- keeping -------------------------------------------------------------------------------------------------------
 
-    def _need_form(self) -> Form:
+    def need_form(self) -> Form:
+        """The form of the images, once it is fitted."""
         if self.form is None:
             raise ArgumentError("the ImageEncoder is not fitted", fix="call fit first")
         return self.form
@@ -309,7 +327,7 @@ class ImageEncoder:
     def to_config(self) -> dict[str, Any]:
         """The encoder as plain values."""
         return {
-            "form": asdict(self._need_form()), "classes": list(self.classes), "skip_corrupt": self.skip_corrupt,
+            "form": asdict(self.need_form()), "classes": list(self.classes), "skip_corrupt": self.skip_corrupt,
             "counts": list(self.report.classes.values()), "changes": list(self.report.changes), "skipped": list(self.report.skipped),
         }  # fmt: skip
 

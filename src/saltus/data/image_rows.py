@@ -1,19 +1,25 @@
-"""Image files as rows of arrays, decoded when they are asked for; above `encode_images` and `supply`."""
+"""Image files as rows of arrays, decoded when they are asked for: folders that are larger than memory. Above
+`encode_images` and `supply`.
+"""
 
 from __future__ import annotations
 
 import zlib
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from saltus.base.errors import DataError
-from saltus.data.encode_images import ImageEncoder
+from saltus.data.encode_images import EncodedImages, ImageEncoder, histogram
 from saltus.data.images import ImageSet, read_images
 from saltus.data.supply import Rows
 
 Array = np.ndarray[Any, Any]
+
+_AT_ONCE = 512  # images that are decoded at a time to look at them
 
 
 class ImageRows(Rows):
@@ -59,3 +65,72 @@ class ImageRows(Rows):
     def mark(self) -> Any:
         names = "\n".join(self.images.names(self.rows[:: max(1, len(self.rows) // 64)]))
         return {"images": len(self), "names": zlib.crc32(names.encode()), "labels": zlib.crc32(self._codes.tobytes())}
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The pixels of single images by number, decoded when they are asked for."""
+
+    rows: ImageRows
+
+    def __getitem__(self, row: int) -> Array:
+        return self.rows.take(np.array([row]))[0][0]
+
+
+@dataclass(frozen=True)
+class StreamedImages:
+    """Images that were all decoded once, and will be again whenever they are needed; as `EncodedImages`, without pixels.
+
+    Attributes:
+        inputs: the images.
+        target, names, notes, treated, unreadable: as in `EncodedImages`.
+        histogram: int64 (channels, 256), how often each value occurs.
+    """
+
+    inputs: ImageRows
+    target: Array
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+    treated: Counter[str]
+    unreadable: tuple[tuple[str, str], ...]
+    histogram: Array
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def pixels(self) -> Pixels:
+        """Single images, for those who show some."""
+        return Pixels(self.inputs)
+
+
+def streamed(encoder: ImageEncoder, images: ImageSet, rows: Array) -> StreamedImages:
+    """Images that stay in their files: decoded once, some at a time, to find those that cannot be read and how bright the
+    others are.
+
+    Args:
+        encoder: fitted.
+        images: with labels.
+        rows: numbers of those wanted, in order.
+
+    Raises:
+        DataError: a class that the encoder does not know.
+    """
+    parts: list[EncodedImages] = []
+    kept, seen = [], np.zeros((encoder.need_form().channels, 256), np.int64)
+    for begin in range(0, len(rows), _AT_ONCE):
+        asked = rows[begin : begin + _AT_ONCE]
+        part = encoder.encode(images, asked, target=True)
+        bad = {name for name, _ in part.unreadable}
+        kept.append(np.array([row for row, name in zip(asked, images.names(asked), strict=True) if name not in bad], np.int64))
+        seen += histogram(part.pixels)
+        parts.append(replace(part, pixels=part.pixels[:0]))
+    return StreamedImages(
+        ImageRows(encoder, images, np.concatenate(kept)),
+        np.concatenate([part.target for part in parts if part.target is not None]),
+        tuple(name for part in parts for name in part.names),
+        images.notes,
+        sum((part.treated for part in parts), Counter()),
+        tuple(pair for part in parts for pair in part.unreadable),
+        seen,
+    )

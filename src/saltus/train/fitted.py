@@ -17,6 +17,7 @@ import numpy as np
 from saltus import nn, optim
 from saltus.base.errors import ArgumentError, DataError, ModelFileError, unknown_name
 from saltus.data.lazy import LazyModule
+from saltus.data.supply import Rows
 from saltus.train.callbacks import Callback, EarlyStopping
 from saltus.train.ensembles import train_ensemble
 from saltus.train.model import Model, load
@@ -31,6 +32,8 @@ else:
 
 Array = np.ndarray[Any, Any]
 
+_AT_ONCE = 1024  # samples that are read and predicted at a time, where they are not in memory
+
 
 class Report(Protocol):
     """What was found in data and done to them: text for people, plain values for files."""
@@ -43,7 +46,7 @@ class Encoded(Protocol):
     """Data as a network takes them.
 
     Attributes:
-        inputs: an array, or a tuple of them.
+        inputs: an array, a tuple of them, or `Rows` that hold the targets too.
         target: class numbers or standardised values, a row a sample, or None where they are not known.
         notes: what was noticed.
     """
@@ -309,7 +312,11 @@ class Fitted:
         """What the network says of encoded samples: probabilities (N, classes), or standardised values."""
         if not len(encoded):
             return np.zeros((0, len(self.classes)) if self.classes else (0,), np.float32)
-        made = self.model.predict(encoded.inputs, batch_size=self.at_once)
+        if isinstance(encoded.inputs, Rows):
+            parts = np.array_split(np.arange(len(encoded)), -(-len(encoded) // _AT_ONCE))
+            made = np.concatenate([self.model.predict(encoded.inputs.take(part)[0], batch_size=self.at_once) for part in parts])
+        else:
+            made = self.model.predict(encoded.inputs, batch_size=self.at_once)
         return probabilities(made) if self.classes else made  # type: ignore[no-any-return]
 
     def judge(self, encoded: Encoded) -> Judgement:
@@ -449,15 +456,15 @@ def _train(
     if held is not None:
         callbacks.insert(0, EarlyStopping(patience=options.patience or max(10, epochs // 10), restore_best_weights=True))
     shared: dict[str, Any] = {
-        "epochs": epochs, "batch_size": size, "validation": None if held is None else (held.inputs, held.target),
+        "epochs": epochs, "batch_size": size, "validation": None if held is None else _given(held),
         "class_weight": "balanced" if options.balanced and classes else None, "callbacks": callbacks,
     }  # fmt: skip
     if options.ensemble is not None:
         made = train_ensemble(options.ensemble, model, learnt.inputs, learnt.target, options.members, **shared)
         return made.model, made.history
+    given = _given(learnt)
     history = model.fit(
-        learnt.inputs,
-        learnt.target,
+        *(given if isinstance(given, tuple) else (given,)),
         **shared,
         verbose=options.verbose,
         checkpoint=options.checkpoint,
@@ -466,6 +473,11 @@ def _train(
         seed=options.seed,
     )
     return model, history
+
+
+def _given(encoded: Encoded) -> Any:
+    """Encoded samples as `Model.fit` takes them."""
+    return encoded.inputs if isinstance(encoded.inputs, Rows) else (encoded.inputs, encoded.target)
 
 
 def _trivial(encoder: Any, learnt: Encoded) -> tuple[float, ...]:

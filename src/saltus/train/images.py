@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from saltus import nn
-from saltus.base.errors import DataError
+from saltus.base.errors import ArgumentError, DataError
 from saltus.data.encode_images import EncodedImages, ImageEncoder
+from saltus.data.image_rows import StreamedImages, streamed
 from saltus.data.images import ImageSet, read_images
 from saltus.data.lazy import LazyModule
 from saltus.data.split import split_rows
@@ -45,6 +46,8 @@ class ImageOptions(FitOptions):
         channels: 1 for grey, 3 for colour; None takes grey when all training images are.
         skip_corrupt: leave out files that cannot be read; otherwise they are refused by name.
         label_smoothing: share of the target that is spread over all classes.
+        memory: bytes that the decoded images may take. Where they would take more, they stay in their files and are
+            decoded in threads ahead of training, in each epoch anew; the weights are the same, bit for bit.
     """
 
     learning_rate: float = 4e-3
@@ -56,6 +59,7 @@ class ImageOptions(FitOptions):
     channels: int | None = None
     skip_corrupt: bool = False
     label_smoothing: float = 0.05
+    memory: float = 4e9
 
 
 class ImageModel(Fitted):
@@ -124,7 +128,7 @@ def fit_images(source: Any, options: ImageOptions | None = None, **changes: Any)
     encoder = encoder_of(options)
     rows, held, test = _parts(images, options)
     encoder.fit(images, rows)
-    learnt, checked, judged = (None if part is None else encoder.encode(images, part, target=True) for part in (rows, held, test))
+    learnt, checked, judged = _encoded(encoder, images, (rows, held, test), options)
     if test is None and options.test is not None and not isinstance(options.test, (int, float)):
         judged = encoder.transform(options.test, target=True)
     assert learnt is not None
@@ -136,6 +140,22 @@ def fit_images(source: Any, options: ImageOptions | None = None, **changes: Any)
     made = ImageModel(_model(encoder, learnt, options, size, epochs), encoder)
     made.learn(learnt, checked, judged, options, size, epochs)
     return made
+
+
+def _encoded(
+    encoder: ImageEncoder, images: ImageSet, parts: tuple[Array | None, ...], options: ImageOptions
+) -> list[EncodedImages | StreamedImages | None]:
+    """The parts in memory, or streamed where that would take too much."""
+    form = encoder.need_form()
+    needed = sum(len(part) for part in parts if part is not None) * form.height * form.width * form.channels
+    if images.pixels is not None or needed <= options.memory:
+        return [None if part is None else encoder.encode(images, part, target=True) for part in parts]
+    if options.ensemble is not None:
+        raise ArgumentError(
+            f"an ensemble needs its images in memory, but they take {needed / 1e9:.1f} GB and memory is {options.memory / 1e9:.1f} GB",
+            fix="raise memory, lower size, or train one network",
+        )
+    return [None if part is None else streamed(encoder, images, part) for part in parts]
 
 
 def encoder_of(options: ImageOptions) -> ImageEncoder:
@@ -166,7 +186,7 @@ def _parts(images: ImageSet, options: ImageOptions) -> tuple[Array, Array | None
     return rows, held, test
 
 
-def _need_both(learnt: EncodedImages, encoder: ImageEncoder) -> None:
+def _need_both(learnt: EncodedImages | StreamedImages, encoder: ImageEncoder) -> None:
     """Refuse classes that have lost all their training images."""
     counts = np.bincount(learnt.target, minlength=len(encoder.classes))  # type: ignore[arg-type]
     gone = [str(encoder.classes[code]) for code in np.flatnonzero(counts == 0)]
@@ -179,17 +199,17 @@ def _sizes(images: int, options: ImageOptions) -> tuple[int | str, int]:
     return chosen_plan(images, options, min(128, max(16, 2 ** round(np.log2(max(images, 1) / 50)))), updates=2500, low=6, high=100)
 
 
-def _model(encoder: ImageEncoder, learnt: EncodedImages, options: ImageOptions, size: int | str, epochs: int) -> Model:
+def _model(encoder: ImageEncoder, learnt: EncodedImages | StreamedImages, options: ImageOptions, size: int | str, epochs: int) -> Model:
     """An untrained model for encoded images.
 
     Pixels stay bytes up to the first layer, which normalises them with the mean and spread of the training
     part; augmentation belongs between that layer and the network.
     """
-    _, height, width, channels = learnt.pixels.shape
-    mean, spread = moments(learnt.pixels)
+    form = encoder.need_form()
+    mean, spread = moments(learnt.histogram)
     normalise = nn.Rescaling(tuple((1 / spread).tolist()), tuple((-mean / spread).tolist()))
     network = options.network or network_for(
-        height, width, channels, len(encoder.classes), len(learnt), options.dropout, options.filters
+        form.height, form.width, form.channels, len(encoder.classes), len(learnt), options.dropout, options.filters
     )
     loss = nn.losses.SparseCategoricalCrossentropy(label_smoothing=options.label_smoothing)
     optimizer = optimizer_of(options, training_plan(len(learnt), size, epochs).updates)
@@ -197,23 +217,23 @@ def _model(encoder: ImageEncoder, learnt: EncodedImages, options: ImageOptions, 
     return Model(nn.Sequential([normalise, *layers]), loss=loss, optimizer=optimizer, metrics=["accuracy"], seed=options.seed)
 
 
-def moments(pixels: Array) -> tuple[Array, Array]:
+def moments(histogram: Array) -> tuple[Array, Array]:
     """Mean and standard deviation of each channel.
 
     Args:
-        pixels: uint8 (N, H, W, C).
+        histogram: (C, 256), how often each value occurs.
 
     Returns:
         float64 (C,) and (C,); a channel that never changes has the deviation 1.
 
     Example:
-        >>> moments(np.array([0, 10], "uint8").reshape(1, 1, 2, 1))
+        >>> moments(np.eye(256)[[0]] + np.eye(256)[[10]])
         (array([5.]), array([5.]))
     """
     values = np.arange(256.0)
-    mean, spread = np.empty(pixels.shape[3]), np.empty(pixels.shape[3])
-    for channel in range(pixels.shape[3]):
-        shares = np.bincount(pixels[..., channel].reshape(-1), minlength=256) / max(1, pixels[..., channel].size)
+    mean, spread = np.empty(len(histogram)), np.empty(len(histogram))
+    for channel, counts in enumerate(histogram):
+        shares = counts / max(1, counts.sum())
         mean[channel] = shares @ values
         spread[channel] = np.sqrt(shares @ (values - mean[channel]) ** 2) or 1.0
     return mean, spread

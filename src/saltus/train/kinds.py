@@ -156,7 +156,7 @@ def _fit_images(source: Any, target: str | None, options: ImageOptions) -> Image
 
 IMAGES = Kind(
     ImageModel, "a folder <class>/<file> of PNG, JPEG, WebP, BMP, GIF or TIFF files, IDX files, or an NPZ file", ImageOptions,
-    ("dropout", "filters", "size", "resize", "channels", "skip_corrupt", "label_smoothing"),
+    ("dropout", "filters", "size", "resize", "channels", "skip_corrupt", "label_smoothing", "memory"),
     recognises=holds_images, open=_open_images, fit=_fit_images, example="FILES", several=True,
 )  # fmt: skip
 
