@@ -22,12 +22,15 @@ from saltus.data.table_files import is_streamable
 from saltus.tensor import random
 from saltus.tensor.tensor import Tensor
 from saltus.train import arrays, progress, step
+from saltus.train.augment import augmenter_of, epoch_key
+from saltus.train.augment import described as described_augmenter
 from saltus.train.callbacks import BackupAndRestore, Callback, CallbackList
 from saltus.train.checkpoint import Checkpoints, as_tensors
 from saltus.train.interrupt import Interrupted, Signals
 from saltus.train.loop import CallBegin, CallEnd, EpochBegin, EpochEnd, Run, training
 from saltus.train.opening import opened
 from saltus.train.plan import Pace, TrainingPlan
+from saltus.train.program import Change
 from saltus.train.record import History
 from saltus.train.sources import InMemory, Order, Piece, Source, class_weigher
 
@@ -56,6 +59,7 @@ class Options:
     seed: int
     steps_per_epoch: int | None = None
     target: str | None = None
+    augment: Any = None
 
 
 # -- data --------------------------------------------------------------------------------------------------------------
@@ -318,7 +322,7 @@ class Training:
     ) -> None:  # fmt: skip
         self.model, self.built, self.source, self.held = model, built, source, held
         self.plan, self.options, self.callbacks = plan, options, callbacks
-        self.key = step_key(options.seed)
+        self.key, self.augmenter = step_key(options.seed), augmenter_of(options.augment)
         self.checkpoints = self._checkpoints()
         self.reporter = progress.reporter(options.verbose)
         self.started = self.now()
@@ -340,6 +344,8 @@ class Training:
             "shuffle": options.shuffle,
             "seed": options.seed,
         }
+        if self.augmenter is not None:
+            terms["augment"] = described(lambda: described_augmenter(self.augmenter), self.augmenter)
         return Checkpoints(options.checkpoint, options.checkpoint_seconds, terms)
 
     # -- what the loop calls -------------------------------------------------------------------------------------------
@@ -353,7 +359,10 @@ class Training:
         return self.source.pieces(self.plan, self.pace, Order(self.options.seed, self.options.shuffle), epoch, position)
 
     def advance(self, run: Run, piece: Piece) -> float:
-        return self.built.programs.train(run.state, run.totals, self.key, piece.rows, piece.feed)
+        change = None
+        if self.augmenter is not None:
+            change = Change(self.augmenter, epoch_key(self.options.seed, run.epoch), run.position * self.plan.batch_size)
+        return self.built.programs.train(run.state, run.totals, self.key, piece.rows, piece.feed, change)
 
     def finish(self, run: Run) -> dict[str, Any]:
         logs, rate = self.built.programs.report(run.state, run.totals)

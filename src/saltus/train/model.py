@@ -17,7 +17,9 @@ import numpy as np
 from saltus import nn, optim
 from saltus.base import dtypes as dt
 from saltus.base import tree
+from saltus.base.elsewhere import missing
 from saltus.base.errors import ArgumentError, ShapeError, unknown_name
+from saltus.nn.layer import Declared
 from saltus.tensor import random
 from saltus.tensor.tensor import Tensor, of_array
 from saltus.train import arrays, fit, step, store
@@ -134,11 +136,13 @@ class Model(Probing):
     def _need(self, x: Any = None) -> Built:
         """The built model, built for x now if it is not yet."""
         if self._built is None:
-            if x is None:
+            declared = self.network.specs() if x is None and isinstance(self.network, Declared) else ()
+            if x is None and not declared:
                 raise ArgumentError(
-                    "the model has no weights yet: the shapes of its inputs are not known", fix="call fit, or build(x) first"
+                    "the model has no weights yet: the shapes of its inputs are not known",
+                    fix="call fit, or build(x) first, or begin the network with nn.Input",
                 )
-            self.build(x)
+            self.build(x if x is not None else declared[0] if len(declared) == 1 else declared)
         return self._built  # type: ignore[return-value]
 
     def _need_loss(self) -> None:
@@ -259,7 +263,7 @@ class Model(Probing):
     def fit(
         self, x: Any, y: Any = None, *, target: str | None = None, steps_per_epoch: int | None = None, epochs: int = 1,
         batch_size: int | str = 32, validation: Any = None, shuffle: bool = True, class_weight: Any = None, sample_weight: Any = None,
-        callbacks: Sequence[Callback] = (), verbose: int | str = "auto", checkpoint: str | Path | None = None,
+        augment: Any = None, callbacks: Sequence[Callback] = (), verbose: int | str = "auto", checkpoint: str | Path | None = None,
         checkpoint_seconds: float = 10.0, resume: bool = False, initial_epoch: int = 0, seed: int | None = None, **others: Any,
     ) -> History:  # fmt: skip
         """Train the network.
@@ -284,6 +288,10 @@ class Model(Probing):
                 buffer of blocks; batches of a generator stay as they come.
             class_weight: {class: weight}, or "balanced" to give all classes the same weight together.
             sample_weight: a weight a sample, (N,).
+            augment: changes of the samples, compiled into the training step, such as [nn.RandomFlip("horizontal"),
+                nn.MixUp()]: augmentation layers, a tuple or dict of them for several inputs, or a function
+                (x, y, key) -> (x, y) of Tensors. A sample's change follows from seed, epoch and its place in the
+                order alone; there is none in validation and `evaluate`.
             callbacks: told what happens; see `sl.train.Callback`.
             verbose: 0 silent, 1 a bar on a terminal and lines elsewhere, 2 a line for every epoch, "auto" as
                 1.
@@ -313,6 +321,7 @@ class Model(Probing):
             sample_weight=sample_weight, callbacks=tuple(callbacks), verbose=verbose,
             checkpoint=None if checkpoint is None else Path(checkpoint), checkpoint_seconds=checkpoint_seconds, resume=resume,
             initial_epoch=initial_epoch, seed=self.seed if seed is None else seed, steps_per_epoch=steps_per_epoch, target=target,
+            augment=augment,
         )  # fmt: skip
         self.history = fit.fit(self, x, y, options)
         return self.history
@@ -555,6 +564,9 @@ class Model(Probing):
         """How many iterations a training takes; see `sl.train.training_plan`."""
         return training_plan(samples, batch_size, epochs)
 
+    def __getattr__(self, name: str) -> Any:
+        raise missing("Model", name)
+
     def __repr__(self) -> str:
         built = "not built yet" if self._built is None else f"{self.count:,} parameters"
         return f"Model({self.network!r}, loss={self._loss!r}, {built})"
@@ -565,21 +577,13 @@ def _has_specs(x: Any) -> bool:
 
 
 def load(path: str | Path) -> Model:
-    """The model that `save` wrote.
+    """The network of a model file, without what stands around it; see `saltus.train.loading.load`.
 
     Args:
-        path: the file.
+        path: the file, or the folder of a run.
 
     Raises:
         StorageError: there is no such file.
         ModelFileError: it is damaged, of a later version, or not a model of saltus.
-
-    Example:
-        >>> import saltus as sl
-        >>> sl.load("nowhere.saltus")
-        Traceback (most recent call last):
-            ...
-        saltus.base.errors.StorageError: nowhere.saltus cannot be read: No such file or directory
-          fix: check the name of the file
     """
     return store.read_model(Path(path), Model)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,16 @@ from saltus import nn
 from saltus.backend.base import compile_graph
 from saltus.base import dtypes as dt
 from saltus.base import tree
+from saltus.nn.augmentation import sample_keys
 from saltus.tensor import random
+from saltus.tensor.creation import arange
 from saltus.tensor.indexing import take
 from saltus.tensor.jit import jit
 from saltus.tensor.loop import scan
+from saltus.tensor.manipulation import reshape
 from saltus.tensor.tensor import Tensor, of_array, realise
 from saltus.train import step as steps
+from saltus.train.augment import Augmenter
 from saltus.train.step import Task
 
 Array = np.ndarray[Any, Any]
@@ -115,6 +119,21 @@ class Feed:
 
 
 CAPTURING = threading.RLock()  # one thread at a time makes graphs
+
+
+@dataclass(frozen=True)
+class Change:
+    """An augmentation at work.
+
+    Attributes:
+        how: what it does.
+        key: of the epoch.
+        first: place of the first sample in the order of the epoch.
+    """
+
+    how: Augmenter
+    key: Array
+    first: int
 
 
 class Library:
@@ -223,41 +242,55 @@ class Programs:
 
     # -- many steps in one call ----------------------------------------------------------------------------------------
 
-    def train(self, state: list[Array], totals: list[Array], key: Array, rows: Array, feed: Feed) -> float:
+    def train(self, state: list[Array], totals: list[Array], key: Array, rows: Array, feed: Feed, change: Change | None = None) -> float:
         """Train on rows[t] of the feed in step t; state and totals are replaced in place.
+
+        Args:
+            state, totals: before and after.
+            key: of random numbers in the network.
+            rows: (steps, batch).
+            feed: the data.
+            change: augmentation.
 
         Returns:
             Seconds it took, without compiling.
         """
-        run = self._get(("train", rows.shape, rows.dtype.char, feed.form), lambda: self._train(rows, feed))
+        how, drawn = (None, []) if change is None else (change.how, [change.key, np.asarray(change.first, np.int64)])
+        run = self._get(("train", rows.shape, rows.dtype.char, feed.form, how), lambda: self._train(rows, feed, how))
         begin = time.perf_counter()
-        made = run([*state, *totals, key, rows, *feed.arrays])
+        made = run([*state, *totals, key, rows, *drawn, *feed.arrays])
         state[:], totals[:] = made[: len(state)], made[len(state) :]
         return time.perf_counter() - begin
 
-    def _train(self, rows: Array, feed: Feed) -> Run:
-        n, m = len(self.shapes), len(self.first_totals)
+    def _train(self, rows: Array, feed: Feed, how: Augmenter | None = None) -> Run:
+        n, m, drawn = len(self.shapes), len(self.first_totals), 0 if how is None else 2
+        losses = [goal.loss for goal in self.task.goals]
 
         def function(values: list[Tensor]) -> list[Tensor]:
-            key, order, data = values[n + m], values[n + m + 1], feed.rebuilt(values[n + m + 2 :])
+            key, order, data = values[n + m], values[n + m + 1], feed.rebuilt(values[n + m + 2 + drawn :])
+            numbers = None if how is None else values[n + m + 3] + reshape(arange(rows.size), rows.shape)
 
-            def body(carry: Any, picked: Tensor) -> Any:
-                state, sums = carry
+            def body(carry: Any, own: Any) -> Any:
+                (picked, places), (state, sums) = own if how is not None else (own, None), carry
                 batch = tree.map(lambda a: take(a, picked, axis=0), data)
+                if how is not None:
+                    widths = [v.shape[-1] if len(v.shape) > 1 else 1 for v in tree.leaves(self.task.description.output)]
+                    batch = how(batch, sample_keys(values[n + m + 2], places), losses, widths)
                 state, seen = self.step(self.task, state, batch, random.fold_in(key, state["step"]))
                 return (state, steps.tally(self.task, sums, seen)), None
 
             start = (self._state(values[:n]), tree.unflatten(self.zeros, values[n : n + m]))
-            after, _ = scan(body, start, order)
+            after, _ = scan(body, start, order if how is None else (order, numbers))
             return tree.leaves(after)
 
-        inputs = [*self.shapes, *self.first_totals, random.key(0), _like(rows), *feed.tensors]
+        extra = [] if how is None else [random.key(0), of_array(np.zeros((), np.int64), dt.int64)]
+        inputs = [*self.shapes, *self.first_totals, random.key(0), _like(rows), *extra, *feed.tensors]
         return compiled("training", function, inputs, donate=n + m)
 
     def arena(self, batch_size: int, feed: Feed) -> int | None:
         """Bytes that a training step on so many rows takes besides the state, by its plan; None where the engine states none."""
         rows = np.zeros((1, batch_size), np.int32)
-        run = self._get(("train", rows.shape, rows.dtype.char, feed.form), lambda: self._train(rows, feed))
+        run = self._get(("train", rows.shape, rows.dtype.char, feed.form, None), lambda: self._train(rows, feed))
         plan = getattr(getattr(run, "executable", run), "plan", None)
         return None if plan is None else int(plan.arena)
 

@@ -19,7 +19,7 @@ from saltus.nn.losses import Loss
 from saltus.nn.metrics import Metric
 from saltus.optim import Optimizer
 from saltus.tensor.creation import full, zeros
-from saltus.tensor.reduction import mean
+from saltus.tensor.reduction import argmax, mean
 from saltus.tensor.tensor import Tensor
 from saltus.tensor.transforms import value_and_grad
 
@@ -166,14 +166,23 @@ def loss_of(task: Task, applied: nn.Applied, batch: State) -> Seen:
     weights = batch.get("weight") or [None] * len(outputs)
     losses = []
     for goal, true, pred, weight in zip(task.goals, targets, outputs, weights, strict=True):
-        reduced = goal.loss.reduce(goal.loss(true, pred), weight, goal.loss.valid(true))
+        loss = goal.loss
+        if _are_shares(loss, true, pred):
+            loss = loss.of_shares()
+        reduced = loss.reduce(loss(true, pred), weight, loss.valid(true))
         losses.append(mean(reduced) if reduced.shape else reduced)
     total = losses[0] if task.goals[0].share == 1.0 else losses[0] * task.goals[0].share
     for goal, loss in zip(task.goals[1:], losses[1:], strict=True):
         total = total + loss * goal.share
     for extra in applied.losses:
         total = total + extra
-    return Seen(total, losses, targets, outputs, weights, outputs[0].shape[0] if outputs[0].shape else 1)
+    seen = [argmax(t, axis=-1) if _are_shares(g.loss, t, o) else t for g, t, o in zip(task.goals, targets, outputs, strict=True)]
+    return Seen(total, losses, seen, outputs, weights, outputs[0].shape[0] if outputs[0].shape else 1)
+
+
+def _are_shares(loss: Any, target: Tensor, output: Tensor) -> bool:
+    """Whether augmentation made shares of classes of what were class numbers; metrics then see the class with the largest share."""
+    return hasattr(loss, "of_shares") and target.dtype.is_float and target.shape == output.shape
 
 
 def _target(target: Tensor, output: Tensor) -> Tensor:

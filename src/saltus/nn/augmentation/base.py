@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from saltus.base import dtypes as dt
+from saltus.base import tree
 from saltus.base.errors import ArgumentError
 from saltus.ir.spec import OPS
 from saltus.nn.augmentation.draws import Draws, sample_keys
@@ -46,8 +47,19 @@ class Augmentation(Layer):
         return x
 
     def on_batch(self, draws: Draws, batch: Batch) -> Batch:
-        """A batch with changed inputs."""
-        return {**batch, "x": self.augment(draws, batch["x"])}
+        """A batch with changed inputs; of several inputs those that suit are changed."""
+        x = batch["x"]
+        if isinstance(x, Tensor):
+            return {**batch, "x": self.augment(draws, x)}
+        leaves = tree.leaves(x)
+        if not any(map(self.suits, leaves)):
+            raise ArgumentError(f"{type(self).__name__} suits none of the {len(leaves)} inputs", fix="give augment= one entry an input")
+        made = [self.augment(draws.at(f"input {k}"), v) if self.suits(v) else v for k, v in enumerate(leaves)]
+        return {**batch, "x": tree.unflatten(x, made)}
+
+    def suits(self, x: Tensor) -> bool:
+        """Whether it changes such an input where there are several."""
+        return x.dtype.is_float
 
     def call(self, scope: Scope, x: Any) -> Tensor:
         tensor = as_tensor(x)
@@ -68,6 +80,9 @@ class ImageAugmentation(Augmentation):
     def alter(self, draws: Draws, picture: Picture) -> None:
         """Change a picture; to be written by each augmentation."""
         raise ArgumentError(f"{type(self).__name__} has no method alter(self, draws, picture)")
+
+    def suits(self, x: Tensor) -> bool:
+        return x.ndim == 4
 
     def augment(self, draws: Draws, x: Tensor) -> Tensor:
         picture = Picture(x)
@@ -128,7 +143,7 @@ class Pipeline(Augmentation):
         picture: Picture | None = None
         for place, layer in enumerate(self.layers):
             own = draws.at(f"{place}/{type(layer).__name__}")
-            if isinstance(layer, ImageAugmentation):
+            if isinstance(layer, ImageAugmentation) and isinstance(batch["x"], Tensor):
                 picture = picture or Picture(batch["x"])
                 layer.alter(own, picture)
                 continue

@@ -38,6 +38,9 @@ class TokenAugmentation(Augmentation):
             )  # fmt: skip
         return x
 
+    def suits(self, x: Tensor) -> bool:
+        return False  # categories look like tokens: which input holds texts must be said
+
 
 def _places(shape: tuple[int, ...], axis: int) -> Tensor:
     return of_node(ramp(shape, axis, dt.int32))

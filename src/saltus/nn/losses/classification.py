@@ -131,6 +131,12 @@ class SparseCategoricalCrossentropy(Loss):
                 fix="convert: y.astype('int64'); for one-hot targets use categorical_crossentropy",
             )  # fmt: skip
 
+    def of_shares(self) -> CategoricalCrossentropy:
+        """The same loss of targets that are shares of classes, as mixing of samples makes them."""
+        return CategoricalCrossentropy(
+            self.from_logits, label_smoothing=self.label_smoothing, axis=self.axis, reduction=self.reduction, name=self.name
+        )
+
     def check_targets(self, y_true: Any, outputs: int) -> None:
         values = np.asarray(y_true)
         wrong = (values < 0) | (values >= outputs)
