@@ -320,7 +320,11 @@ class _Compute:
         """Run the loop of the tile's height and leave the sums in its buffer."""
 
         def run() -> list[Value]:
-            (self._products if self.s.dot else self._sums)(this, heights[0], panel)
+            if self.s.dot:
+                self._products(this, heights[0], panel)
+            else:
+                self._fetch_result(this, heights[0])
+                self._sums(this, heights[0], panel)
             return []
 
         def deeper() -> list[Value]:
@@ -331,6 +335,15 @@ class _Compute:
             self.b.either(lower[0], deeper, run)
         else:
             run()
+
+    def _fetch_result(self, this: _Tile, rows: int) -> None:
+        """Ask for the lines that the tile's epilogue will write: they arrive while the sums are made."""
+        b, ahead = self.b, getattr(self.epilogue, "ahead", None)
+        if ahead is None or self.last is not None:
+            return
+        with b.loop(0, rows) as line:
+            for v in range(this.vectors):
+                ahead(b, self.batch, b.add(this.top, line.index), b.add(this.column, b.index(v * self.lanes)))
 
     def _sums(self, this: _Tile, rows: int, panel: Lines) -> None:
         b, dtype, count = self.b, self.dtype, rows * this.vectors

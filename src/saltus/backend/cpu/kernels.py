@@ -172,6 +172,15 @@ class Epilogue(ItemEmitter):
                 )
                 b.scatter(value, pointer, b.mul(b.iota(value.lanes), stride), a.dtype, mask)
 
+    def ahead(self, b: Emitter, batch: Value, row: Value, column: Value) -> None:
+        """Ask for the lines that the epilogue of these sums will write."""
+        self.b = b
+        env = Environment(None, 1, None)
+        env.indices = {0: batch, 1: row, 2: column}
+        for w in self.writes:
+            if len(self.accesses[w.access].strides) == 3 and self.accesses[w.access].strides[2] == 1:
+                b.prefetch(self._pointer(w.access, env), write=True)
+
     def _pointer(self, access: int, env: Environment) -> Value:
         known = env.pointers.get(access)
         if known is not None:
