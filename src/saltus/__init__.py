@@ -23,6 +23,7 @@ from saltus.base.dtypes import (
 from saltus.base.dtypes import (
     bool_ as bool,
 )
+from saltus.base.elsewhere import missing as _missing
 from saltus.tensor import Tensor, fft, linalg, random
 from saltus.tensor.attention import scaled_dot_product_attention
 from saltus.tensor.convolution import conv, conv_transpose
@@ -434,7 +435,7 @@ __all__ = [
 
 def __getattr__(name: str) -> _Any:
     if name not in _LATER:
-        raise AttributeError(f"module 'saltus' has no attribute {name!r}")
+        raise _missing("saltus", name)
     module, attribute = _LATER[name]
     loaded = _importlib.import_module(module)
     value = loaded if attribute is None else getattr(loaded, attribute)

@@ -15,7 +15,7 @@ from saltus.train.tabular import TabularModel
 
 
 def weights(folder):
-    return [leaf.numpy() for leaf in tree.leaves(sl.load(Path(folder) / "model.saltus").params)]
+    return [leaf.numpy() for leaf in tree.leaves(sl.load(Path(folder) / "model.saltus").model.params)]
 
 
 def test_a_run_leaves_configuration_history_model_checkpoint_environment_and_result(saltus, flowers, kept):
@@ -87,7 +87,7 @@ def test_options_reach_the_training(saltus, flowers, kept):
     assert (config["optimizer"], config["activation"], config["schedule"], config["patience"]) == ("sgd", "tanh", "constant", 7)
     history = History.load("run/history.jsonl").records
     assert [r["learning_rate"] for r in history] == [0.01, 0.01]
-    model = sl.load("run/model.saltus")
+    model = sl.load("run").model
     assert {(8, 4), (4, 3)} <= {array.shape for array in weights("run")}
     assert type(model.optimizer).__name__ == "SGD"
     assert model.seed == 5
@@ -95,7 +95,7 @@ def test_options_reach_the_training(saltus, flowers, kept):
 
 def test_no_hidden_layers_and_one_step_an_epoch_are_possible(saltus, flowers):
     assert saltus("fit", "flowers.csv", "-t", "kind", "--hidden", 0, "--batch-size", "full", "--epochs", 2, "--out", "run") == 0
-    model = sl.load("run/model.saltus")
+    model = sl.load("run").model
     assert model.state()["step"].item() == 2
     assert len(weights("run")) == 3  # the categories' vectors, and one layer's weights and biases
 

@@ -27,7 +27,7 @@ def start(folder, *words):
 
 
 def weights(folder):
-    return [leaf.numpy().tobytes() for leaf in tree.leaves(sl.load(Path(folder) / "model.saltus").params)]
+    return [leaf.numpy().tobytes() for leaf in tree.leaves(sl.load(Path(folder) / "model.saltus").model.params)]
 
 
 @pytest.fixture(scope="module")

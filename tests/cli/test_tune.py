@@ -54,7 +54,7 @@ def test_an_ensemble_with_folds_is_one_file(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "fold 2 of 2" in said and "95 % confidence interval" in said and "2 networks in" in said
     assert len(json.loads((tmp_path / "run" / "folds.json").read_text())["folds"]) == 2
-    assert len(sl.load("run/model.saltus").network.members) == 2
+    assert len(sl.load("run/model.saltus").model.network.members) == 2
     assert main(["show", "run/model.saltus"]) == 0
 
 

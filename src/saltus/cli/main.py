@@ -38,7 +38,7 @@ def show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--version", is_flag=True, callback=show_version, expose_value=False, is_eager=True, help="Print the version.")
 def commands() -> None:
-    """Train a network on a table, images or texts, look at it, use it.
+    """Train a network on a table, images, texts or time series, look at it, use it.
 
     \b
     saltus fit customers.csv --target churned      a trained model in runs/<time>-customers/
@@ -93,6 +93,7 @@ def fit(**given: Any) -> None:
     a table           CSV, Parquet, JSON lines, Arrow; or the name of a data set that comes with saltus
     images            a folder <class>/<file> or train|test/<class>/<file>; IDX or NPZ files
     texts             a folder of text files by class, or a table of texts
+    time series       a table of regular times and numbers
     """
     from saltus.cli.fit import run
 
@@ -141,7 +142,7 @@ def evaluate(model: str, data: str, as_json: bool) -> None:
     "--columns", type=click.Choice(["prediction", "all"]), default="all", show_default=True, help="Predictions alone, or beside the input."
 )
 def predict(model: str, data: tuple[str, ...], output: str | None, columns: str) -> None:
-    """Predict raw rows, images or texts: the model file reads, converts and rescales them itself."""
+    """Predict raw rows, images, texts or what comes next: the model file reads, converts and rescales data itself."""
     from saltus.cli.use import predict as run
 
     run(model, data, output, columns)

@@ -12,7 +12,8 @@ from saltus.cli import runs
 from saltus.cli.fit import PARTS
 from saltus.cli.text import results
 from saltus.cli.use import model_file
-from saltus.train import kinds, load
+from saltus.train import kinds
+from saltus.train.model import load
 
 
 def run(model: str, *, as_json: bool, svg: str | None) -> None:

@@ -2,6 +2,7 @@
 plain trees. Knows no training.
 """
 
+from saltus.base.elsewhere import missing as _missing
 from saltus.nn import activations, constraints, initializers, losses, metrics, networks, regularizers
 from saltus.nn.activating import ELU, LeakyReLU, PReLU, ReLU, Softmax, Step
 from saltus.nn.adaptive_pooling import (
@@ -292,3 +293,7 @@ __all__ = [
     "summary",
     "to_config",
 ]
+
+
+def __getattr__(name: str) -> object:
+    raise _missing("saltus.nn", name)

@@ -56,6 +56,14 @@ class Sequential(Layer, Declared):
 
     layers: Any
 
+    def __init__(self, layers: Any, *others: Any, name: str | None = None, trainable: bool = True) -> None:
+        if others:
+            raise ArgumentError(
+                f"Sequential takes one list of layers, got {len(others) + 1} arguments", site=here(), fix="nn.Sequential([first, second])"
+            )
+        self._set(layers=layers, name=name, trainable=trainable)
+        self.__post_init__()
+
     def __post_init__(self) -> None:
         if not isinstance(self.layers, Sequence) or isinstance(self.layers, str):
             raise ArgumentError(

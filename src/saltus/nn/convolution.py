@@ -64,10 +64,12 @@ def require_room(x: Tensor, kernel: tuple[int, ...], dilation: tuple[int, ...], 
         if span > size + low + high:
             wide = f"spans {span} (dilation {max(dilation)})" if max(dilation) > 1 else f"has {span}"
             border = f" with {low + high} of padding" if low + high else ""
+            first = sizes[0] in (1, 3) and sizes[0] < min(x.shape[2:], default=0)  # looks like (N, channels, ...)
             raise ShapeError(
                 f"the kernel is larger than its input: along {axis} it {wide}, the input {x.shape} has only {size}{border}",
                 site=here(),
-                fix='use padding="same", a smaller kernel, or fewer strides and poolings before',
+                fix="channels come last: np.moveaxis(x, 1, -1)" if first
+                else 'use padding="same", a smaller kernel, or fewer strides and poolings before',
             )
 
 

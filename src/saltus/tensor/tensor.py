@@ -16,6 +16,7 @@ import numpy as np
 
 from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
+from saltus.base.elsewhere import missing
 from saltus.base.errors import ArgumentError, DTypeError, ShapeError, TracingError
 from saltus.ir.node import Node
 from saltus.ir.spec import Shape
@@ -65,6 +66,9 @@ class Tensor:
     def __init__(self, data: Any, dtype: Any = None) -> None:
         self._array, self._dtype = to_array(data, dtype)
         self._node, self._weak, self._form = None, False, None
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing("Tensor", name)
 
     # -- what it is ------------------------------------------------------------------------------------------------
 

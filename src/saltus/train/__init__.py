@@ -44,7 +44,8 @@ from saltus.train.fitted import probabilities
 from saltus.train.images import ImageModel, ImageOptions, fit_images
 from saltus.train.interrupt import Interrupted
 from saltus.train.learning_curves import LearningCurve, learning_curve, size_curve
-from saltus.train.model import Model, load
+from saltus.train.loading import load
+from saltus.train.model import Model
 from saltus.train.plan import TrainingPlan, training_plan
 from saltus.train.probing import BatchSizes, RateRange
 from saltus.train.record import History

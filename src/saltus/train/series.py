@@ -117,7 +117,9 @@ class SeriesModel(Fitted):
         given: dict[str, Any] = {}
         if layout.key:
             given[layout.key] = [lines[i].name for i in windows.line for _ in steps]
-        given[layout.time] = layout.frequency.times((windows.origin[:, None] + steps).reshape(-1))
+        times = layout.frequency.times((windows.origin[:, None] + steps).reshape(-1))
+        whole_days = bool((times == times.astype("datetime64[D]")).all())
+        given[layout.time] = times.astype("datetime64[D]") if whole_days else times
         given["ahead"] = [label for _ in windows.line for label in self.encoder.labels]
         made = {f"{self.target} (predicted)": self.forecasts(windows).reshape(-1)}
         return Predictions(pl.DataFrame(made), pl.DataFrame(given), tuple(str(note) for note in notes))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from saltus.train.model import Model
 
 KIND, WEIGHTS = "model", "weights"
+IN_FOLDER = "model.saltus"  # the model in the folder of a run
 _FORMAT = 1
 
 
@@ -124,6 +125,7 @@ def read_model(path: Path, make: type[Model]) -> Model:
     Raises:
         StorageError, ModelFileError: see `load`.
     """
+    path = path / IN_FOLDER if path.is_dir() else path
     return _model_of(storage.read(path, KIND), make, path)
 
 
