@@ -203,6 +203,7 @@ _LATER = {
     "cross_validate": ("saltus.train.validation", "cross_validate"),
     "tune": ("saltus.train.table_search", "tune"), "space": ("saltus.train.space", None),
     "fit_series": ("saltus.train.series", "fit_series"), "SeriesModel": ("saltus.train.series", "SeriesModel"),
+    "report": ("saltus.report", None),
     "fit_texts": ("saltus.train.texts", "fit_texts"), "TextModel": ("saltus.train.texts", "TextModel"),
     "sklearn": ("saltus.train.estimators", None),
 }  # fmt: skip
@@ -370,6 +371,7 @@ __all__ = [
     "relu",
     "remainder",
     "repeat",
+    "report",
     "reshape",
     "resize",
     "result_type",

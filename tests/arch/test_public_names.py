@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-PUBLIC = ["saltus", "saltus.nn", "saltus.optim", "saltus.data", "saltus.train"]
+PUBLIC = ["saltus", "saltus.nn", "saltus.optim", "saltus.data", "saltus.train", "saltus.report"]
 
 
 @pytest.mark.parametrize("name", PUBLIC)

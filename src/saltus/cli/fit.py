@@ -12,6 +12,7 @@ import click
 from saltus.base.errors import ArgumentError
 from saltus.cli import runs
 from saltus.cli.options import FitSettings, pairs, values_of
+from saltus.cli.report import run as write_page
 from saltus.cli.text import results
 from saltus.data import sets
 from saltus.report.keep import Keeper
@@ -29,13 +30,13 @@ PARTS = {
 
 def run(
     data: str | None, target: str | None, kind: str | None, columns: tuple[str, ...], settings: tuple[str, ...], out: str | None,
-    resume: str | None, quiet: bool, folds: int | None, **given: str | bool | None,
+    resume: str | None, quiet: bool, report: bool, folds: int | None, **given: str | bool | None,
 ) -> None:  # fmt: skip
     """See the help of `saltus fit`."""
     words = [(key, str(text)) for key, text in given.items() if text not in (None, False)]
     if resume is not None:
         others = {"folds": folds, "target": target, "kind": kind, "column": columns, "set": settings, "out": out}
-        _resume(resume, data, [*(k for k, _ in words), *(n for n, v in others.items() if v)], quiet=quiet)
+        _resume(resume, data, [*(k for k, _ in words), *(n for n, v in others.items() if v)], quiet=quiet, report=report)
         return
     if data is None:
         raise click.UsageError("Missing argument 'DATA'.", click.get_current_context())
@@ -50,10 +51,10 @@ def run(
     opened = taken.open(source, target, chosen.options())
     chosen = replace(chosen, target=opened.target)
     folder = runs.new_folder(Path(data).resolve().stem.split(".")[0], out)
-    Fit(chosen, folder, quiet=quiet, folds=folds).run(opened, said="" if kind else f" (kind of data: {taken.name})")
+    Fit(chosen, folder, quiet=quiet, report=report, folds=folds).run(opened, said="" if kind else f" (kind of data: {taken.name})")
 
 
-def _resume(path: str, data: str | None, asked: list[str], *, quiet: bool) -> None:
+def _resume(path: str, data: str | None, asked: list[str], *, quiet: bool, report: bool) -> None:
     """Go on with the run in a folder, with the settings it began with."""
     folder = runs.existing_folder(path)
     chosen = FitSettings.from_config(runs.read_json(folder / runs.CONFIGURATION))
@@ -65,7 +66,7 @@ def _resume(path: str, data: str | None, asked: list[str], *, quiet: bool) -> No
             fix="leave that out, or begin a new run without --resume",
         )
     opened = chosen.kind.open(source_of(chosen.data), chosen.target, chosen.options())
-    Fit(chosen, folder, quiet=quiet).run(opened, resume=True)
+    Fit(chosen, folder, quiet=quiet, report=report).run(opened, resume=True)
 
 
 def source_of(data: str) -> Any:
@@ -85,6 +86,7 @@ class Fit:
     chosen: FitSettings
     folder: Path
     quiet: bool
+    report: bool = False
     folds: int | None = None
 
     def run(self, opened: Opened, *, said: str = "", resume: bool = False) -> None:
@@ -149,3 +151,5 @@ class Fit:
         click.echo(results(model.scores, model.baseline, model.confused, model.others, model.beside))
         file = self.folder / runs.MODEL
         click.echo(f"\nmodel    {file}\nto use   saltus predict {file} {self.chosen.kind.example} -o predictions.csv")
+        if self.report:
+            write_page(self.folder)

@@ -76,6 +76,7 @@ def fitting(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting; an unknown key lists them all."),
         click.option("--out", "-o", type=click.Path(), metavar="FOLDER", help="Folder of this run (default: runs/<time>-<name>)."),
         click.option("--resume", type=click.Path(), metavar="RUN", help="Go on with the interrupted run in a folder."),
+        click.option("--report", is_flag=True, help="Write a page on the run into its folder, as `saltus report` does."),
         click.option("--quiet", "-q", is_flag=True, help="Only the result."),
     ]
     for option in reversed(options):
@@ -157,6 +158,16 @@ def show(model: str, as_json: bool, svg: str | None) -> None:
     from saltus.cli.show import run
 
     run(model, as_json=as_json, svg=svg)
+
+
+@commands.command()
+@click.argument("run", required=False, type=click.Path())
+@click.option("--output", "-o", type=click.Path(dir_okay=False), metavar="FILE", help="The page (default: report.html in RUN).")
+def report(run: str | None, output: str | None) -> None:
+    """Write one HTML page on RUN, the folder of a run (default: the newest under runs/)."""
+    from saltus.cli.report import run as write
+
+    write(run, output)
 
 
 @commands.command()
