@@ -103,7 +103,7 @@ def installed(systems: set[str], interpreters: dict[str, str]) -> dict[str, int 
     """Bytes on disk of each system with all it requires."""
     found = ((name, SYSTEMS[name]) for name in sorted(systems))
     return {
-        name: machine.installed_bytes(interpreters[known.environment], known.module) for name, known in found
+        name: machine.installed_bytes(interpreters[known.environment], known.package) for name, known in found
     }
 
 

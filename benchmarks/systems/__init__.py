@@ -38,21 +38,22 @@ class Prepared:
 
 @dataclass(frozen=True)
 class System:
-    """A system as the table names it, the environment it runs in, and the module it is."""
+    """A system as the table names it, the environment it runs in, the module it is, and the package that brings it."""
 
     label: str
     environment: str
     module: str
+    package: str
 
 
 SYSTEMS = {
-    "saltus": System("saltus", OWN, "saltus"),
-    "torch": System("PyTorch", PEERS, "torch"),
-    "torch.compile": System("torch.compile", PEERS, "torch"),
-    "tensorflow": System("TensorFlow", TENSORFLOW, "tensorflow"),
-    "jax": System("JAX", PEERS, "jax"),
-    "numpy": System("NumPy", OWN, "numpy"),
-    "python": System("Python", OWN, ""),
+    "saltus": System("saltus", OWN, "saltus", "saltus"),
+    "torch": System("PyTorch", PEERS, "torch", "torch"),
+    "torch.compile": System("torch.compile", PEERS, "torch", "torch"),
+    "tensorflow": System("TensorFlow", TENSORFLOW, "tensorflow", "tensorflow-cpu"),
+    "jax": System("JAX", PEERS, "jax", "jax"),
+    "numpy": System("NumPy", OWN, "numpy", "numpy"),
+    "python": System("Python", OWN, "", ""),
 }
 
 
@@ -87,6 +88,10 @@ def modes(system: str, work: Work) -> tuple[str, ...]:
             return ("DataLoader, default", "DataLoader, optimizer compiled")
         case "torch.compile", Prediction():
             return ("default", "max-autotune")
+        case "tensorflow", Training() | Prediction():
+            return ("tf.function", "tf.function, XLA")
+        case "tensorflow", Epoch():
+            return ("Keras fit", "Keras fit, XLA")
         case "jax", Training(per_call=1):
             return ("jit", "ahead of time")
         case "jax", Training():

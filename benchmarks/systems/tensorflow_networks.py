@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers as kl
 from workloads import layers as data
+from workloads.adam import Adam
 from workloads.layers import Layer
 from workloads.network_work import NetworkInference, NetworkTraining
 
@@ -151,13 +152,16 @@ def network(work: NetworkTraining | NetworkInference, threads: int):
     return made
 
 
+def optimizer(adam: Adam) -> keras.optimizers.Adam:
+    return keras.optimizers.Adam(adam.learning_rate, adam.beta_1, adam.beta_2, adam.epsilon)
+
+
 def network_training(work: NetworkTraining, mode: str, threads: int) -> Prepared:
     net = network(work, threads)
     xs, ys = work.data()
     classes = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     measure = classes if work.target == "classes" else keras.losses.MeanSquaredError()
-    adam = work.adam
-    updates = keras.optimizers.Adam(adam.learning_rate, adam.beta_1, adam.beta_2, adam.epsilon)
+    updates = optimizer(work.adam)
     updates.build(net.trainable_variables)
 
     @tf.function(jit_compile="XLA" in mode)

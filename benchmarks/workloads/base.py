@@ -19,6 +19,7 @@ from workloads.network_work import NetworkInference, NetworkTraining
 
 SEED = 20
 FLOAT = np.float32
+EVERY = ("saltus", "torch", "torch.compile", "tensorflow", "jax")  # systems that train networks
 
 Weights = list[tuple[np.ndarray, np.ndarray]]  # one (kernel (inputs, outputs), bias (outputs,)) a layer
 
@@ -206,9 +207,6 @@ class Workload:
 
     def cases(self) -> list[Case]:
         return [case for group in self.groups for case in group]
-
-
-EVERY = ("saltus", "torch", "torch.compile", "tensorflow", "jax")
 
 
 def training_workload(

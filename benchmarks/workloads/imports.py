@@ -10,11 +10,11 @@ WORKLOAD = Workload(
     groups=(
         (
             Case("python alone", Command(("{python}", "-c", "pass")), ("python",), in_short=False),
-            Case("import", IMPORT, ("saltus", "torch", "jax", "numpy")),
+            Case("import", IMPORT, ("saltus", "torch", "tensorflow", "jax", "numpy")),
             Case("--help", Command(("{saltus}", "--help")), ("saltus",)),
         ),
     ),
     goal="import under 0.25 s, --help under 0.3 s, installed with its dependencies under 0.45 GB",
-    against=("torch", "jax"),
+    against=("torch", "tensorflow", "jax"),
     unit="process",
 )
