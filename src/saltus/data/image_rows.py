@@ -63,7 +63,8 @@ class ImageRows(Rows):
         return made.pixels, self._codes[rows]
 
     def mark(self) -> Any:
-        names = "\n".join(self.images.names(self.rows[:: max(1, len(self.rows) // 64)]))
+        some = self.images.names(self.rows[:: max(1, len(self.rows) // 64)])
+        names = "\n".join(Path(name).name for name in some)  # the folder may be named differently to resume
         return {"images": len(self), "names": zlib.crc32(names.encode()), "labels": zlib.crc32(self._codes.tobytes())}
 
 
