@@ -124,7 +124,7 @@ def network_modes(system: str, *, images: bool) -> tuple[str, ...]:
         case "torch.compile":
             return ("compiled, channels_last",) if images else ("compiled",)
         case "tensorflow":
-            return ("tf.function", "tf.function, XLA")
+            return ("tf.function",) if images else ("tf.function", "tf.function, XLA")  # images: XLA was much slower
         case "jax":
             return ("jit",)
         case _:
