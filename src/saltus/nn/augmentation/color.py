@@ -12,7 +12,7 @@ from typing import Any
 from saltus.base import dtypes as dt
 from saltus.base.errors import ShapeError
 from saltus.nn.augmentation.base import ImageAugmentation
-from saltus.nn.augmentation.draws import Draws
+from saltus.nn.augmentation.draws import Draws, wide
 from saltus.nn.augmentation.geometry import span
 from saltus.nn.augmentation.picture import Picture
 from saltus.nn.checks import lengths, number
@@ -25,11 +25,6 @@ from saltus.tensor.tensor import Tensor, of_node
 from saltus.tensor.tracing import here
 
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in what looks equally bright (ITU-R BT.601)
-
-
-def wide(value: Tensor) -> Tensor:
-    """One number an image, (N,), beside planes (N, height, width)."""
-    return value[:, None, None]
 
 
 def grey(planes: Sequence[Tensor]) -> Tensor:
@@ -401,17 +396,17 @@ class RandomErasing(Coloring):
     def alter(self, draws: Draws, picture: Picture) -> None:
         height, width = picture.size
         area = draws.uniform(low=self.scale[0], high=self.scale[1])
-        covered = rectangle(draws, area, (draws.count, height, width)) & wide(draws.happens(self.factor))
+        covered = rectangle(draws, area, (draws.count, height, width, 1)) & wide(draws.happens(self.factor))
         low, high = self.value_range
         made = []
         for plane in picture.planes:
-            fill: Any = self.fill_value if self.fill_value is not None else draws.uniform(height, width, low=low, high=high)
+            fill: Any = self.fill_value if self.fill_value is not None else draws.uniform(height, width, 1, low=low, high=high)
             made.append(where(covered, fill, plane))
         picture.planes = made
 
 
 def rectangle(draws: Draws, area: Tensor, shape: tuple[int, ...], *, square: bool = False) -> Tensor:
-    """bool (N, height, width): True inside a random rectangle that covers a share of each image, as far as the image reaches."""
+    """bool (N, height, width, 1): True inside a random rectangle that covers a share of each image."""
     side = area**0.5
     stretch = 1.0 if square else exp(draws.uniform(low=-math.log(2.0), high=math.log(2.0)))
     inside: Tensor | None = None
@@ -428,5 +423,5 @@ def rectangle(draws: Draws, area: Tensor, shape: tuple[int, ...], *, square: boo
 
 __all__ = [
     "Coloring", "RandomBrightness", "RandomColorJitter", "RandomContrast", "RandomErasing", "RandomGaussianBlur", "RandomGrayscale",
-    "RandomHue", "RandomPosterization", "RandomSaturation", "Solarization", "blurred", "grey", "hued", "rectangle", "saturated", "wide",
+    "RandomHue", "RandomPosterization", "RandomSaturation", "Solarization", "blurred", "grey", "hued", "rectangle", "saturated",
 ]  # fmt: skip

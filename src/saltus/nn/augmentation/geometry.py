@@ -326,7 +326,7 @@ class RandomElasticTransform(Geometric):
         asked = where(draws.happens(self.factor), self.scale, 0.0)
         knots = draws.normal(self.cells, self.cells, 2) * broadcast_to(reshape(asked, (draws.count, 1, 1, 1)), (draws.count, 1, 1, 2))
         field = resize(knots, (height, width), method="bicubic")
-        shift = field[..., 0] * float(width), field[..., 1] * float(height)
+        shift = field[..., :1] * float(width), field[..., 1:] * float(height)
         picture.warp(lambda x, y: (x + shift[0], y + shift[1]), self.border)
 
 

@@ -134,7 +134,7 @@ class CutMix(Mixing):
                              fix="for other data use nn.MixUp")  # fmt: skip
         x = x if x.dtype.is_float else x.astype("float32")
         partner = partners(draws)
-        covered = rectangle(draws, 1 - beta(draws, float(self.factor)), x.shape[:3], square=True)
-        share = 1 - mean(covered.astype("float32"), axis=(1, 2))
+        covered = rectangle(draws, 1 - beta(draws, float(self.factor)), (*x.shape[:3], 1), square=True)
+        share = 1 - mean(covered.astype("float32"), axis=(1, 2, 3))
         rest = {name: value for name, value in batch.items() if name != "x"}
-        return {"x": where(covered[..., None], of_node(take(x.node, partner.node, axis=0)), x), **mixed(rest, partner, share)}
+        return {"x": where(covered, of_node(take(x.node, partner.node, axis=0)), x), **mixed(rest, partner, share)}

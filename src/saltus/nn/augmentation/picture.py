@@ -14,12 +14,13 @@ from typing import Any
 
 from saltus.base import dtypes as dt
 from saltus.base.errors import ShapeError
+from saltus.nn.augmentation.draws import wide
 from saltus.ops.gather import take
 from saltus.tensor.creation import ramp
 from saltus.tensor.elementwise import abs as absolute
 from saltus.tensor.elementwise import clip, floor
 from saltus.tensor.elementwise import round as nearest_whole
-from saltus.tensor.manipulation import reshape, stack
+from saltus.tensor.manipulation import concat, reshape
 from saltus.tensor.tensor import Tensor, of_node
 from saltus.tensor.tracing import here
 
@@ -122,13 +123,13 @@ class Picture:
 
     @property
     def planes(self) -> list[Tensor]:
-        """One float32 Tensor (N, height, width) a channel, with all changes so far."""
+        """One float32 Tensor (N, height, width, 1) a channel, with all changes so far."""
         if self._pending:
             self._planes, self._whole = self._sampled(self._border or Border("nearest")), None
             self._matrix, self._warps, self._exact, self._border, self._pending = IDENTITY, [], True, None, False
             self._source = self.size
         elif self._whole is not None:
-            self._planes = [self._whole[..., c].astype("float32") for c in range(self.channels)]
+            self._planes = [self._whole[..., c : c + 1].astype("float32") for c in range(self.channels)]
             self._whole = None
         return self._planes
 
@@ -145,12 +146,12 @@ class Picture:
         """float32 (N, height, width, channels)."""
         if self._whole is not None and not self._pending:
             return self._whole.astype("float32")
-        return stack(self.planes, axis=-1)
+        return self.planes[0] if self.channels == 1 else concat(self.planes, axis=-1)
 
     # -- sampling ------------------------------------------------------------------------------------------------------
 
     def _sampled(self, border: Border) -> list[Tensor]:
-        shape = (self.count, *self.size)
+        shape = (self.count, *self.size, 1)
         across = _ramp(shape, 2) - (self.size[1] - 1) / 2
         down = _ramp(shape, 1) - (self.size[0] - 1) / 2
         across, down = _through(self._matrix)(across, down)
@@ -185,8 +186,8 @@ class Picture:
         total: Tensor | None = None
         for row, tall in down.corners:
             line: Tensor | None = None
-            for column, wide in across.corners:
-                part = fetch(column, row) if wide is None else fetch(column, row) * wide
+            for column, share in across.corners:
+                part = fetch(column, row) if share is None else fetch(column, row) * share
                 line = part if line is None else line + part
             assert line is not None
             line = line if tall is None else line * tall
@@ -254,7 +255,7 @@ def _through(matrix: Matrix) -> Warp:
     def change(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         def row(entries: tuple[Entry, Entry, Entry]) -> Any:
             total: Any = 0.0
-            for value, factor in zip((x, y, 1.0), (e if isinstance(e, (int, float)) else e[:, None, None] for e in entries), strict=True):
+            for value, factor in zip((x, y, 1.0), (e if isinstance(e, (int, float)) else wide(e) for e in entries), strict=True):
                 if _is(factor, 0.0):
                     continue
                 part = value if _is(factor, 1.0) else factor if _is(value, 1.0) else value * factor

@@ -11,8 +11,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 
-from saltus.nn.augmentation.color import Coloring, grey, wide
-from saltus.nn.augmentation.draws import Draws
+from saltus.nn.augmentation.color import Coloring, grey
+from saltus.nn.augmentation.draws import Draws, wide
 from saltus.nn.augmentation.geometry import turning
 from saltus.nn.augmentation.picture import FILLS, INTERPOLATIONS, Border, Picture
 from saltus.nn.checks import number, one_of, whole
@@ -85,13 +85,13 @@ def _recolour(
     # the share of the image's own value, of its grey, and what is added
     own = where(asked("brightness") | asked("contrast") | asked("color"), factor, 1.0)
     greyed = where(asked("color"), 1.0 - factor, 0.0)
-    middle = mean(base, axis=(1, 2))
+    middle = mean(base, axis=(1, 2, 3))
     added = where(asked("contrast"), middle * (1.0 - factor), where(asked("brightness"), low * (1.0 - factor), 0.0))
     limit = where(asked("solarize"), high - (high - low) * magnitude, high + 1.0)
     step = exp2(nearest_whole(magnitude * full.bits)) * ((high - low) / 255)
     made = []
     for plane in planes:
-        darkest, brightest = smallest(plane, axis=(1, 2)), largest(plane, axis=(1, 2))
+        darkest, brightest = smallest(plane, axis=(1, 2, 3)), largest(plane, axis=(1, 2, 3))
         stretches = asked("autocontrast") & (brightest > darkest)
         stretch = where(stretches, (high - low) / where(brightest > darkest, brightest - darkest, 1.0), own)
         shift = where(stretches, low - darkest * stretch, added)
