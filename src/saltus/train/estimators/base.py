@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from saltus import nn, optim
+from saltus.base import tree
 from saltus.base.errors import ArgumentError, DataError
 from saltus.optim import Optimizer
 from saltus.train import store
@@ -230,7 +231,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _parameters(self, kind: str) -> list[Array]:
         check_is_fitted(self, "model_")
-        return [np.asarray(v) for layer in _layers(self.model_.params) for name, v in layer.items() if name == kind]
+        found = {tree.format_path(path): value for path, value in tree.paths(self.model_.params)}
+        names = [p.path for p in self.model_._need().task.description.parameters]  # in the order of the layers
+        return [np.asarray(found[name]) for name in names if name.rpartition("/")[2] == kind]
 
     @property
     def coefs_(self) -> list[Array]:
@@ -266,11 +269,3 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _layers(params: Any) -> list[dict[str, Any]]:
-    """The innermost dicts of a tree of parameters, in the order of the layers."""
-    if not isinstance(params, dict):
-        return []
-    inner = [layer for value in params.values() for layer in _layers(value)]
-    return [params, *inner] if any(not isinstance(v, dict) for v in params.values()) else inner
