@@ -205,7 +205,7 @@ _LATER = {
     "fit_series": ("saltus.train.series", "fit_series"), "SeriesModel": ("saltus.train.series", "SeriesModel"),
     "report": ("saltus.report", None),
     "fit_texts": ("saltus.train.texts", "fit_texts"), "TextModel": ("saltus.train.texts", "TextModel"),
-    "sklearn": ("saltus.train.estimators", None),
+    "sklearn": ("saltus.train.estimators", None), "experiments": ("saltus.train.experiments", None),
 }  # fmt: skip
 
 __all__ = [
@@ -282,6 +282,7 @@ __all__ = [
     "exp",
     "exp2",
     "expand_dims",
+    "experiments",
     "expm1",
     "eye",
     "fft",

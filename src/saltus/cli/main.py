@@ -125,6 +125,35 @@ def tune(**given: Any) -> None:
 
 
 @commands.command()
+@click.argument("what", metavar="WHAT")
+@click.argument("data", required=False)
+@click.option("--target", "-t", metavar="COL", help="Column to predict (default: the last one).")
+@click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Passes over the data of each training.")
+@click.option("--seed", type=int, metavar="N", help="Same seed, same figures.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Trainings at once (default: 1, for seconds that mean something).")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting, such as rates=0.01,0.1.")
+@click.option("--table", type=click.Path(dir_okay=False), metavar="FILE", help="Write the table: .csv, .parquet, .jsonl.")
+@click.option("--plot", type=click.Path(dir_okay=False), metavar="FILE", help="Draw the curves: .png, .svg, .pdf.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def compare(**given: Any) -> None:
+    """Train the same with one thing changed, and say what came of it; on DATA, or on a small set of its own.
+
+    \b
+    gradient-descent  all samples, some, or one for each update: updates, seconds, sharpness of the minimum
+    learning-rates    from far too low to far too high
+    optimizers        eight of them, with the memory of their state
+    initializers      zeros, one constant, random, Xavier, He: activations and gradients by layer
+    depth             shallow and deep with the same number of parameters
+    activations       of a deep network; where gradients vanish
+    dropout           none, some, much
+    dense-vs-cnn      on images
+    """
+    from saltus.cli.compare import run
+
+    run(**given)
+
+
+@commands.command()
 @click.argument("model", type=click.Path())
 @click.argument("data")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
