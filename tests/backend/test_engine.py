@@ -17,7 +17,7 @@ from saltus.backend.cpu import compile as machine
 from saltus.base import dtypes as dt
 from saltus.base.errors import SaltusError
 from saltus.ir.evaluate import evaluate
-from saltus.ir.node import Node, placeholder
+from saltus.ir.node import Node, full, placeholder
 from saltus.ir.spec import OPS
 from saltus.ops.loop import scan_nodes
 
@@ -115,6 +115,15 @@ def test_loops_nest() -> None:
     expected = evaluate([last, ys], dict(zip([xs, c], arrays, strict=True)))
     for got, want in zip(compile_graph([xs, c], [last, ys], backend="native")(arrays), expected, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
+def test_a_value_that_a_loop_shares_with_its_surroundings_has_a_place_in_each() -> None:
+    half, xs = full((3, 4), 0.5, dt.float32), placeholder((5, 3, 4), dt.float32)
+    state, _ = scan_nodes(lambda old, total, row: ((half, total + old * row), ()), (half, half), (xs,))
+    arrays = random_arrays([xs])
+    expected = evaluate(state, {xs: arrays[0]})
+    for got, want in zip(compile_graph([xs], state, backend="native")(arrays), expected, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5)
 
 
 SAME_BITS = """

@@ -346,25 +346,28 @@ class Planner:
         results = [stored.get(i) or placeholder(shape, dtype) for i, (shape, dtype) in enumerate(node.parts)]
         begin: list[Step] = []
         phase = Phase()
+        inside: dict[Node, Place] = {}  # a body sees its inputs only; a node it shares with its surroundings is made anew
         for i, parameter in enumerate(body.inputs):
             view = fuser.view_of(node.src[i])
             assert view is not None and view.dense
             source = self._moved(view.base, view.offset * node.src[i].dtype.itemsize)
             if i < carry:
                 home = self._place(results[i])
-                self.places[parameter] = home
+                inside[parameter] = home
                 if not home.same(source):
                     self._launch(phase, copy_kernel(view.base, results[i], "carry", offset=view.offset))
             elif i < carry + xs:
-                self.places[parameter] = Place(source.root, source.offset, (*source.moves, (loop, parameter.nbytes)))
+                inside[parameter] = Place(source.root, source.offset, (*source.moves, (loop, parameter.nbytes)))
             else:
-                self.places[parameter] = source
+                inside[parameter] = source
         targets: list[Place | None] = []
         for i, out in enumerate(body.outputs):
             home = self._place(results[i])
             targets.append(home if i < carry else Place(home.root, home.offset, (*home.moves, (loop, out.nbytes))))
         reuse = {i: body.inputs[i] for i in range(carry)}
+        outside, self.places = self.places, inside
         inner = self.block(body.outputs, body.inputs, targets, reuse) if length else []
+        self.places = outside
         if phase.launches:
             begin.append(phase)
         if not length:
