@@ -450,3 +450,10 @@ def test_an_encoder_comes_back_from_its_file_form(tmp_path):
     assert (back.transform(tmp_path, target=True).pixels == encoder.transform(tmp_path, target=True).pixels).all()
     assert str(back.describe()) == str(encoder.describe())
     assert back.decode_target(np.array([[0.1, 0.9], [0.8, 0.2]])).tolist() == ["b", "a"]
+
+
+def test_files_of_a_list_that_are_missing_are_counted_and_named(tmp_path):
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "there.png")
+    names = [tmp_path / f"{name}.png" for name in ("there", "gone", "lost")]
+    with pytest.raises(DataError, match=r"2 of 3 files are not there: .*gone\.png, .*lost\.png"):
+        read_images(names, labelled=False)

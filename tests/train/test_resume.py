@@ -2,6 +2,7 @@
 bit.
 """
 
+import errno
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ import pytest
 
 import saltus as sl
 from saltus import nn
-from saltus.base.errors import ArgumentError, ModelFileError
+from saltus.base.errors import ArgumentError, ModelFileError, StorageError
 from saltus.train import Model
 
 # A program that trains with everything that has state: dropout, batch normalisation, moving average, schedule, early stopping,
@@ -229,3 +230,47 @@ def test_a_training_that_stopped_early_does_not_go_on(tmp_path):
     assert len(run) == len(again) == 3
     assert weights(second)[-1] == weights(first)[-1]
     assert (second.predict(X) == first.predict(X)).all()
+
+
+def test_a_disk_that_fills_during_a_run_leaves_the_last_checkpoint_and_its_history(tmp_path, monkeypatch):
+    whole, parts, again = model(), model(), model()
+    run = whole.fit(X, Y, epochs=5, batch_size=12, verbose=0)
+    room = iter([True] * 12 + [False] * 1000)
+
+    real = os.fsync
+
+    def fsync(number):
+        if not next(room):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(StorageError, match=r"(?s)No space left.*make room on the disk, then resume"):
+        parts.fit(X, Y, epochs=5, batch_size=12, verbose=0, callbacks=[Slow()], checkpoint=tmp_path, checkpoint_seconds=0)
+    assert len(parts.history) >= 1
+    assert [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
+    monkeypatch.setattr(os, "fsync", real)
+    resumed = again.fit(X, Y, epochs=5, batch_size=12, verbose=0, checkpoint=tmp_path, resume=True)
+    assert weights(again) == weights(whole)
+    assert resumed["loss"] == run["loss"]
+
+
+class Slow(sl.train.Callback):
+    """Makes every batch a call."""
+
+    def on_train_batch_end(self, batch, logs):
+        pass
+
+
+def test_with_augmentation_dropout_moving_average_and_schedule_every_batch_is_a_place_to_go_on_from(tmp_path):
+    def fitted(**how):
+        network = nn.Sequential([nn.Dense(8, activation="relu"), nn.Dropout(0.3), nn.Dense(2)])
+        trained = Model(network, loss="mse", optimizer=sl.optim.Adam(sl.optim.CosineDecay(0.02, 20), use_ema=True), seed=2)
+        trained.fit(X, Y, epochs=2, batch_size=12, verbose=0, augment=[nn.RandomNoise(0.1)], **how)
+        return weights(trained)
+
+    whole = fitted()
+    for steps in range(1, 10):
+        with pytest.raises(sl.train.Interrupted):
+            fitted(callbacks=[StopAt(steps)], checkpoint=tmp_path / str(steps))
+        assert fitted(checkpoint=tmp_path / str(steps), resume=True) == whole

@@ -298,6 +298,11 @@ def csv(tmp_path, text):
 
 
 WRONG = {
+    "labels of the validation only": (
+        lambda t: model().fit(Memory(X, Y * 0 + (X[:, 1] > 9)), validation=(X, Y), verbose=0),
+        DataError,
+        "of the validation and in none of the training rows",
+    ),
     "files that are missing": (lambda t: model().fit([t / "a.csv", t / "b.csv"], target="y"), DataError, "2 of 2 files are not there"),
     "no target": (lambda t: model().fit(csv(t, "a,y\n1,2\n")), ArgumentError, "target="),
     "another target": (lambda t: model().fit(csv(t, "a,y\n1,2\n"), target="z"), UnknownNameError, "'z'"),

@@ -127,3 +127,22 @@ def test_scores_equal_their_definitions():
     assert area_under_roc(np.array([0, 1]), np.array([0.1, 0.9])) == 1.0
     true, found = np.array([1.0, 2.0, 4.0]), np.array([1.0, 3.0, 2.0])
     assert regression_scores(true, found) == pytest.approx({"rmse": np.sqrt(5 / 3), "mae": 1.0, "r2": 1 - 5 / (14 / 3)})
+
+
+def test_rows_that_stand_in_two_parts_are_reported():
+    data = table(300)
+    again = data[:7] if isinstance(data, pl.DataFrame) else {name: list(values)[:7] for name, values in data.items()}
+    fresh = table(330)[300:] if isinstance(data, pl.DataFrame) else {name: list(values)[300:] for name, values in table(330).items()}
+    judge = pl.concat([pl.DataFrame(again), pl.DataFrame(fresh)], how="vertical_relaxed")
+    found = fit_table(data, "price", epochs=1, verbose=0, validation=0, test=judge)
+    told = [change for change in found.encoder.changes if change.action == "rows in two parts"]
+    assert [change.count for change in told] == [7]
+    assert "7 rows of the test part (18.9%) stand in the training part too" in told[0].text
+    assert not any(c.action == "rows in two parts" for c in fit_table(data, "price", epochs=1, verbose=0).encoder.changes)
+
+
+def test_a_label_that_only_the_judge_has_is_refused_by_name():
+    data = {"a": [1.5, 2.5, 3.5, 4.5] * 10, "y": ["red", "blue"] * 20}
+    judge = {"a": [1.0, 2.0], "y": ["red", "green"]}
+    with pytest.raises(DataError, match="row 2: 'green' is none of the 2 classes"):
+        fit_table(data, "y", epochs=1, verbose=0, test=judge)

@@ -17,6 +17,7 @@ from saltus.base.errors import DataError
 from saltus.data.array_files import array_parts, idx_parts, is_idx_name, npz_parts
 from saltus.data.decode import is_image_name
 from saltus.data.records import counted
+from saltus.data.supply import need_files
 
 Array = np.ndarray[Any, Any]
 
@@ -99,6 +100,7 @@ def read_images(source: Any, *, labelled: bool = True) -> ImageSet:
     if isinstance(source, tuple) and len(source) == 2 and hasattr(source[0], "shape"):
         return _of_arrays("the arrays", [("", np.asarray(source[0]), np.asarray(source[1]))])
     if isinstance(source, Sequence) and source and all(isinstance(v, (str, os.PathLike)) for v in source):
+        need_files([Path(v) for v in source])
         found = [_of_path(Path(v), labelled=False) for v in source]
         if labelled or any(one.pixels is not None for one in found):
             raise DataError(f"a list of {len(source)} files says nothing of classes", fix="give a folder root/<class>/<file>, or (x, y)")

@@ -57,6 +57,26 @@ def repeated_rows(columns: list[ParsedColumn]) -> tuple[np.ndarray, bool]:
     return copies, chance * rows * (rows - 1) / 2 >= _CHANCE * pairs
 
 
+def shared_rows(known: pl.DataFrame, others: pl.DataFrame) -> np.ndarray:
+    """Which rows of a table stand in another one too.
+
+    Args:
+        known: a table.
+        others: another, compared in the columns that both have.
+
+    Returns:
+        bool, one a row of `others`.
+
+    Example:
+        >>> import polars
+        >>> first, second = polars.DataFrame({"a": [1, 2], "b": "x"}), polars.DataFrame({"b": "x", "a": [2, 3]})
+        >>> shared_rows(first, second).tolist()
+        [True, False]
+    """
+    columns = [name for name in known.columns if name in others.columns]
+    return others.select(columns).hash_rows().is_in(known.select(columns).hash_rows().implode()).to_numpy()
+
+
 def _first_seen(column: ParsedColumn) -> np.ndarray:
     """The column's values numbered in order of first appearance (missing is a value too), int32 (N,)."""
     series = pl.Series(_whole(column))

@@ -1,4 +1,4 @@
-"""Data that do not lie in memory as arrays: what a training asks of them. Above nothing; `table_files`, `image_rows` and
+"""Data that do not lie in memory as arrays: what a training asks of them. Above `records`; `table_files`, `image_rows` and
 users fill it in, `train.sources` gives them an order.
 
     Rows      any rows, by their numbers        image files, a database
@@ -12,13 +12,17 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from saltus.base.errors import ArgumentError, DataError
+from saltus.data.records import counted
 
 Array = np.ndarray[Any, Any]
+
+_NAMED = 10  # missing files that a message names
 
 
 class Rows(ABC):
@@ -165,4 +169,16 @@ def _takes_one(function: Callable[..., Any]) -> bool:
     return len(places) >= 1 and all(p.default is not p.empty for p in places[1:]) and places[0].default is places[0].empty
 
 
-Supply = Rows | Blocks | Batches
+def need_files(files: Sequence[Path]) -> None:
+    """Refuse files that are not there.
+
+    Raises:
+        DataError: with their number and names.
+    """
+    gone = [str(file) for file in files if not file.exists()]
+    if gone:
+        shown = ", ".join(gone[:_NAMED]) + (f" and {len(gone) - _NAMED:,} more" if len(gone) > _NAMED else "")
+        raise DataError(
+            f"{len(gone):,} of {counted(len(files), 'file')} {'is' if len(gone) == 1 else 'are'} not there: {shown}",
+            fix="check the list, and the folder it counts from",
+        )

@@ -18,8 +18,8 @@ import numpy as np
 
 from saltus.base.errors import ArgumentError, DataError, SaltusError, unknown_name
 from saltus.data.lazy import LazyModule
-from saltus.data.records import counted, shorten
-from saltus.data.supply import Blocks
+from saltus.data.records import shorten
+from saltus.data.supply import Blocks, need_files
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,7 +33,6 @@ _LOOK = 1 << 22  # bytes of a text file that are searched for ends of lines at a
 _SCANNED = {".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow"}
 _TEXT = (".csv", ".tsv", ".tab")
 ENDINGS = (*_SCANNED, *_TEXT)
-_NAMED = 10  # missing files that a message names
 
 
 @dataclass(frozen=True)
@@ -59,21 +58,6 @@ def is_streamable(source: Any) -> bool:
     if isinstance(source, (str, os.PathLike)):
         return Path(source).suffix.lower() in ENDINGS
     return isinstance(source, Sequence) and bool(source) and all(isinstance(s, (str, os.PathLike)) and is_streamable(s) for s in source)
-
-
-def need_files(files: Sequence[Path]) -> None:
-    """Refuse files that are not there.
-
-    Raises:
-        DataError: with their number and names.
-    """
-    gone = [str(file) for file in files if not file.exists()]
-    if gone:
-        shown = ", ".join(gone[:_NAMED]) + (f" and {len(gone) - _NAMED:,} more" if len(gone) > _NAMED else "")
-        raise DataError(
-            f"{len(gone):,} of {counted(len(files), 'file')} {'is' if len(gone) == 1 else 'are'} not there: {shown}",
-            fix="check the list, and the folder it counts from",
-        )
 
 
 class TableFiles(Blocks):

@@ -16,7 +16,7 @@ import numpy as np
 
 from saltus import nn
 from saltus.base import tree
-from saltus.base.errors import ArgumentError, DataError
+from saltus.base.errors import ArgumentError, DataError, StorageError
 from saltus.data.split import split_rows
 from saltus.data.table_files import is_streamable
 from saltus.tensor import random
@@ -249,7 +249,9 @@ def _fit_source(model: Model, source: Source, options: Options) -> History:
         source, held = source.parted(float(share), options.seed)
         source.check = held.check = _checker(model, built)
     elif share is not None and not isinstance(share, (int, float)):
-        held = _given(model, built, options)
+        held, labels = _given(model, built, options), source.labels()
+        if isinstance(held, InMemory) and labels is not None:
+            _need_known_labels(built, {"y": labels}, held.example)
     if options.class_weight is not None:
         source.weigh = class_weigher(options.class_weight, source)
     return _trained(model, built, source, held, options)
@@ -443,7 +445,13 @@ class Training:
         programs = self.built.programs
         assert self.checkpoints is not None
         state, totals = as_tensors(run.state, programs.shapes), as_tensors(run.totals, programs.first_totals)
-        self.checkpoints.save(run, state, totals, self.callbacks.state())
+        try:
+            self.checkpoints.save(run, state, totals, self.callbacks.state())
+        except StorageError as error:
+            if not self.checkpoints.path.exists():
+                raise
+            fix = "make room on the disk, then resume: the training goes on from the older file, with its history and nothing lost but time"
+            raise StorageError(error.what, fix=fix) from error
 
     def interrupted(self, run: Run, name: str) -> Interrupted:
         """Save what there is, and make the exception."""

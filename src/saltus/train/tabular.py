@@ -15,7 +15,9 @@ import numpy as np
 
 from saltus import nn
 from saltus.base.errors import DataError, unknown_name
-from saltus.data import EncodedTable, Table, TableEncoder, read_table, split_rows
+from saltus.data import Change, EncodedTable, Table, TableEncoder, read_table, split_rows
+from saltus.data.records import counted
+from saltus.data.redundancy import shared_rows
 from saltus.train.fitted import FitOptions, Fitted, Predictions, chosen_plan, optimizer_of, with_changes
 from saltus.train.model import Model
 from saltus.train.plan import training_plan
@@ -125,11 +127,26 @@ def fit_read(
     learnt = encoder.fit_transform(train, target, task=options.task, overrides=options.overrides)
     checked = None if held is None else encoder.transform(held, target=True)
     judged = None if test is None else encoder.transform(test, target=True)
+    encoder.changes += tuple(_in_two_parts(encoder, train, held, test))
     if options.told is not None:
         options.told(encoder)
     size, epochs = sizes(len(learnt), options)
     made = kind(_model(encoder, learnt, options, size, epochs), encoder)
     made.learn(learnt, checked, judged, options, size, epochs)
+    return made
+
+
+def _in_two_parts(encoder: TableEncoder, train: Table, held: Table | None, test: Table | None) -> list[Change]:
+    """What to say of rows that are trained on and judged by; nothing where so coarse columns repeat by chance."""
+    if any(change.action == "repeated rows" for change in encoder.changes):
+        return []
+    made = []
+    for name, part in (("validation", held), ("test", test)):
+        count = 0 if part is None else int(shared_rows(train.frame, part.frame).sum())
+        if count and part is not None:
+            share = f"{counted(count, 'row')} of the {name} part ({count / part.frame.height:.1%})"
+            text = f"{share} {'stands' if count == 1 else 'stand'} in the training part too: its figures are that much too good"
+            made.append(Change("", "rows in two parts", count, text))
     return made
 
 
