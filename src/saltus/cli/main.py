@@ -69,6 +69,11 @@ def fitting(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--seed", metavar="N", help="Same seed, same model, bit for bit."),
         click.option("--size", metavar="N|HxW", help="Images: pixels they are resized to (default: their median, at most 128)."),
         click.option("--skip-corrupt", is_flag=True, help="Images: leave out files that cannot be read."),
+        click.option(
+            "--augment", metavar="NAMES",
+            help="Change samples while training, with commas between: images light, standard (mirrors), randaugment, mixup...; "
+            "tables noise, mixup, smote...; texts standard...; an unknown name lists them all.",
+        ),
         click.option("--ensemble", metavar="METHOD", help="Many networks as one: bagging, adaboost, boosting, snapshot, voting, stacking."),
         click.option("--members", metavar="N", help="Networks of the ensemble (default: 10)."),
         click.option("--folds", type=click.IntRange(min=2), metavar="N", help="Tables: cross-validate in so many folds before."),
@@ -97,6 +102,21 @@ def fit(**given: Any) -> None:
     time series       a table of regular times and numbers
     """
     from saltus.cli.fit import run
+
+    run(**given)
+
+
+@commands.command()
+@click.argument("data")
+@click.option("--augment", default="standard", show_default=True, metavar="NAMES", help="As of fit: standard, randaugment, light,mixup...")
+@click.option("--preview", "-o", type=click.Path(dir_okay=False), required=True, metavar="FILE", help="Picture to write, e.g. a .png.")
+@click.option("--images", type=click.IntRange(1, 64), default=8, show_default=True, help="Rows of the sheet, one an image.")
+@click.option("--copies", type=click.IntRange(1, 64), default=8, show_default=True, help="Changed copies of each.")
+@click.option("--size", metavar="N|HxW", help="Pixels the images are resized to (default: their median, at most 128).")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another seed, other images and changes.")
+def augment(**given: Any) -> None:
+    """Show what an augmentation makes of images: each in the first column, changed copies beside it."""
+    from saltus.cli.augment import run
 
     run(**given)
 

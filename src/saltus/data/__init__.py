@@ -9,6 +9,7 @@ from saltus.data.encode_images import EncodedImages, ImageEncoder
 from saltus.data.image_rows import ImageRows
 from saltus.data.images import ImageSet, read_images
 from saltus.data.normalise import Scaler
+from saltus.data.oversample import smote
 from saltus.data.read import Table, read_table
 from saltus.data.records import Change
 from saltus.data.schema import Schema, infer_schema
@@ -16,6 +17,7 @@ from saltus.data.split import split_rows
 from saltus.data.supply import Batches, Blocks, Rows
 from saltus.data.table import EncodedTable, TableEncoder, TableReport
 from saltus.data.table_files import TableFiles
+from saltus.data.typos import keyboard_typos, recognition_typos
 
 __all__ = [
     "Batches",
@@ -34,7 +36,10 @@ __all__ = [
     "TableFiles",
     "TableReport",
     "infer_schema",
+    "keyboard_typos",
     "read_images",
     "read_table",
+    "recognition_typos",
+    "smote",
     "split_rows",
 ]

@@ -22,6 +22,7 @@ from saltus.train.callbacks import Callback, EarlyStopping
 from saltus.train.ensembles import train_ensemble
 from saltus.train.model import Model, load
 from saltus.train.plan import training_plan
+from saltus.train.presets import prepared, wanted
 from saltus.train.record import History
 from saltus.train.scores import classification_scores, confusions, regression_scores
 
@@ -102,6 +103,8 @@ class FitOptions:
         ensemble: train several networks and let them answer as one: "bagging", "adaboost", "boosting" (of the
             gradient), "snapshot", "voting" or "stacking"; None trains one network.
         members: networks of the ensemble.
+        augment: changes of the training samples, by names (see `presets.names`) with commas between, or as for
+            `Model.fit`.
     """
 
     test: Any = 0.2
@@ -126,6 +129,7 @@ class FitOptions:
     judged: Callable[[Any, Any], None] | None = None
     ensemble: str | None = None
     members: int = 10
+    augment: Any = None
 
 
 Given = TypeVar("Given", bound=FitOptions)
@@ -347,7 +351,7 @@ class Fitted:
         """Train on one part, choose the epoch by the second, and keep the figures on the third."""
         self.trivial = _trivial(self.encoder, learnt)
         self.rows = {"train": len(learnt), "validation": len(checked or ()), "test": len(test or ())}
-        self.model, self.history = _train(self.model, learnt, checked, options, size, epochs, classes=bool(self.classes))
+        self.model, self.history = _train(self.kind, self.model, learnt, checked, options, size, epochs, classes=bool(self.classes))
         self.settle(checked)
         part = test or checked or learnt
         judgement = self.judge(part)
@@ -449,22 +453,25 @@ def chosen_plan(rows: int, options: FitOptions, size: int, updates: int, low: in
 
 
 def _train(
-    model: Model, learnt: Encoded, checked: Encoded | None, options: FitOptions, size: int | str, epochs: int, *, classes: bool
+    kind: str, model: Model, learnt: Encoded, checked: Encoded | None, options: FitOptions, size: int | str, epochs: int, *, classes: bool
 ) -> tuple[Model, History]:
     callbacks = list(options.callbacks)
     held = checked if checked is not None and len(checked) else None
     if held is not None:
         callbacks.insert(0, EarlyStopping(patience=options.patience or max(10, epochs // 10), restore_best_weights=True))
+    streamed = isinstance(learnt.inputs, Rows)
+    made_up = (learnt.inputs, learnt.target, wanted(kind, options.augment)[1])
+    inputs, target, augment = made_up if streamed else prepared(kind, options.augment, learnt.inputs, learnt.target, options.seed)
     shared: dict[str, Any] = {
         "epochs": epochs, "batch_size": size, "validation": None if held is None else _given(held),
         "class_weight": "balanced" if options.balanced and classes else None, "callbacks": callbacks,
+        "augment": augment,
     }  # fmt: skip
     if options.ensemble is not None:
-        made = train_ensemble(options.ensemble, model, learnt.inputs, learnt.target, options.members, **shared)
+        made = train_ensemble(options.ensemble, model, inputs, target, options.members, **shared)
         return made.model, made.history
-    given = _given(learnt)
     history = model.fit(
-        *(given if isinstance(given, tuple) else (given,)),
+        *((inputs,) if streamed else (inputs, target)),
         **shared,
         verbose=options.verbose,
         checkpoint=options.checkpoint,

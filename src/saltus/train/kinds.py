@@ -27,7 +27,7 @@ from saltus.train.texts import TextModel, TextOptions, fit_texts, opened_texts
 
 COMMON = (
     "epochs", "batch_size", "learning_rate", "schedule", "optimizer", "weight_decay", "validation", "test", "patience", "balanced", "seed",
-    "ensemble", "members",
+    "ensemble", "members", "augment",
 )  # fmt: skip
 
 
