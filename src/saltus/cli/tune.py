@@ -43,7 +43,7 @@ def run(
     def told(trial: Trial) -> None:
         if not quiet:
             said = "  ".join(f"{name} {_short(value)}" for name, value in trial.params.items())
-            click.echo(f"trial {trial.number + 1}: {how['monitor']} {trial.value:.4f} {trial.state}  {said}")
+            click.echo(f"trial {trial.number}: {how['monitor']} {trial.value:.4f} {trial.state}  {said}")
 
     if how["time_limit"] is not None:
         how["time_limit"] = max(how["time_limit"] - (time.perf_counter() - started), 0.1)

@@ -252,6 +252,32 @@ class TableEncoder:
         labels = plan.of_column(parsed[plan.name])[0] if plan is not None else None
         return _stack(features, labels, table.rows_of(rows), self.changes)
 
+    def classes_of(
+        self, source: Any, target: str, *, task: str | None = None, overrides: Mapping[str, Any] | None = None
+    ) -> np.ndarray | None:
+        """The class of every row, to draw parts with the same share of each; learns nothing.
+
+        Args:
+            source, target, task, overrides: as in `fit`.
+
+        Returns:
+            int32 class numbers (N,), -1 without a target; None where the target is an amount.
+
+        Raises:
+            UnknownNameError, DataError: as in `fit`.
+        """
+        table = _with_rows(source)
+        if target not in table.frame.columns:
+            raise unknown_name("target column", target, table.frame.columns)
+        given = {name: how for name, how in (overrides or {}).items() if name == target}
+        alone = Table(table.frame.select(target), table.name)
+        _, parsed = inspect(alone, given, self.reading, target)
+        plan, column, _ = fit_target(RawColumn(alone.frame[target], self.reading.missing), parsed[target], task)
+        if plan.task == "regression":
+            return None
+        codes, gone = plan.of_column(column)
+        return np.where(gone, np.int32(-1), codes)
+
     def _training_rows(self, parsed: dict[str, ParsedColumn], target: TargetPlan | None, changes: list[Change]) -> np.ndarray:
         """The rows to learn from: those with a target, each once."""
         keep = np.ones(len(next(iter(parsed.values())).values), dtype=bool)
@@ -455,7 +481,8 @@ class TableEncoder:
         lacking = [name for name in wanted if name not in there]
         if not lacking:
             return
-        close = {name: nearest(name, there, 1) for name in lacking}
+        others = [name for name in there if name not in wanted]
+        close = {name: nearest(name, others, 1) for name in lacking}
         hints = [f"{found[0]!r} for {name!r}" for name, found in close.items() if found]
         verb = "is" if len(lacking) == 1 else "are"
         raise DataError(
