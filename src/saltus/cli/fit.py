@@ -114,6 +114,7 @@ class Fit:
             self.cross_validate(opened, options)
         model = self.chosen.kind.fit(opened.data, self.chosen.target, options)
         model.history.save(self.folder / runs.HISTORY)
+        model.history.to_parquet((self.folder / runs.HISTORY).with_suffix(".parquet"))
         model.save(self.folder / runs.MODEL)
         keeper.write(self.folder, model, opened.data, options)
         self.finish(model, time.perf_counter() - started)

@@ -6,9 +6,15 @@ import json
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from saltus.base.errors import ArgumentError, DataError, StorageError, unknown_name
+from saltus.data.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import polars as pl
+else:
+    pl = LazyModule("polars")
 
 
 class History:
@@ -93,6 +99,25 @@ class History:
         """
         try:
             Path(path).write_text("".join(json.dumps(r) + "\n" for r in self.records), encoding="utf-8")
+        except OSError as error:
+            raise StorageError(f"{path} cannot be written: {error.strerror or error}", fix="choose another place") from error
+
+    def to_frame(self) -> pl.DataFrame:
+        """A row an epoch, as a Polars frame; what an epoch has not is null."""
+        names = ["epoch", *self.names]
+        return pl.DataFrame({name: pl.Series([r.get(name) for r in self.records], strict=False) for name in names})
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Write a row an epoch.
+
+        Args:
+            path: the file.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        try:
+            self.to_frame().write_parquet(path)
         except OSError as error:
             raise StorageError(f"{path} cannot be written: {error.strerror or error}", fix="choose another place") from error
 
