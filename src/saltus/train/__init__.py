@@ -60,13 +60,14 @@ from saltus.train.texts import TextModel, TextOptions, fit_texts
 from saltus.train.tuning import Trial, Tuning
 from saltus.train.validation import CrossValidation, Fold, cross_validate
 from saltus.train.weights import average_weights, stochastic_weight_averaging
+from saltus.train.writers import MLflow, TensorBoard
 
 __all__ = [
     "BackupAndRestore", "BatchSizes", "CSVLogger", "Callback", "CrossValidation", "EarlyStopping", "Ensemble",
     "Estimate", "Fold", "Goal", "History", "ImageModel", "ImageOptions", "Interrupted", "LambdaCallback",
-    "LearningCurve", "LearningRateScheduler", "Model", "ModelCheckpoint", "RateRange", "ReduceLROnPlateau", "Seen",
-    "SeriesModel", "SeriesOptions", "Split", "Table", "TableOptions", "TabularModel", "Task", "TerminateOnNaN",
-    "TextModel", "TextOptions", "TrainingPlan", "Trial", "Tuning", "adaboost", "average_weights", "bagging",
+    "LearningCurve", "LearningRateScheduler", "MLflow", "Model", "ModelCheckpoint", "RateRange", "ReduceLROnPlateau", "Seen",
+    "SeriesModel", "SeriesOptions", "Split", "Table", "TableOptions", "TabularModel", "Task", "TensorBoard",
+    "TerminateOnNaN", "TextModel", "TextOptions", "TrainingPlan", "Trial", "Tuning", "adaboost", "average_weights", "bagging",
     "best_threshold", "bootstrap", "calibration", "confusion_matrix", "cross_validate", "distill", "estimate",
     "fit_images", "fit_series", "fit_table", "fit_texts", "gradient_boosting", "hold_out", "k_fold",
     "learning_curve", "load", "precision_recall_curve", "probabilities", "roc_curve", "side_by_side", "size_curve",
