@@ -22,7 +22,7 @@ def test_a_run_leaves_configuration_history_model_checkpoint_environment_and_res
     assert saltus("fit", "flowers.csv", "--target", "kind", "--epochs", 3) == 0
     (folder,) = Path("runs").iterdir()
     assert re.fullmatch(r"\d{8}-\d{6}-flowers", folder.name)
-    files = {"config.json", "data.json", "environment.json", "history.jsonl", "model.saltus", "result.json"}
+    files = {"config.json", "data.json", "environment.json", "history.jsonl", "history.parquet", "model.saltus", "result.json"}
     files |= {"predictions.parquet", "profile.json"}
     assert {f.name for f in folder.iterdir() if f.is_file()} == files
     assert (folder / "checkpoints" / "last.safetensors").is_file()
