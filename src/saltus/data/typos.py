@@ -83,8 +83,8 @@ def recognition_typos(text: str, rate: float = 0.02, *, seed: int = 0) -> str:
         seed: the same seed and text give the same slips.
 
     Example:
-        >>> recognition_typos("modern", 1.0)
-        'rnoclem'
+        >>> recognition_typos("www", 1.0)
+        'vvvvvv'
     """
     rng, made, place = _drawn(text, rate, seed), [], 0
     while place < len(text):

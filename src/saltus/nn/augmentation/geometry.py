@@ -242,8 +242,8 @@ class RandomShear(Geometric):
 
     Example:
         >>> from saltus import nn
-        >>> nn.RandomShear(0.2)
-        RandomShear((-0.2, 0.2))
+        >>> nn.RandomShear(0.2, 0.1)
+        RandomShear((-0.2, 0.2), y_factor=(-0.1, 0.1))
     """
 
     x_factor: Any = 0.0
@@ -270,8 +270,8 @@ class RandomPerspective(Geometric):
 
     Example:
         >>> from saltus import nn
-        >>> nn.RandomPerspective(0.5, scale=0.2)
-        RandomPerspective(0.5, scale=0.2)
+        >>> nn.RandomPerspective(0.5, scale=0.1)
+        RandomPerspective(0.5, scale=0.1)
     """
 
     factor: float = 1.0
@@ -306,13 +306,13 @@ class RandomElasticTransform(Geometric):
 
     Example:
         >>> from saltus import nn
-        >>> nn.RandomElasticTransform(scale=0.03)
-        RandomElasticTransform(scale=0.03)
+        >>> nn.RandomElasticTransform(scale=0.04)
+        RandomElasticTransform(scale=0.04)
     """
 
     factor: float = 1.0
     _: KW_ONLY
-    scale: float = 0.03
+    scale: float = 0.02
     cells: int = 5
 
     def __post_init__(self) -> None:

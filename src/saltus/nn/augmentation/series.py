@@ -59,8 +59,8 @@ class RandomScaling(Augmentation):
 
     Example:
         >>> from saltus import nn
-        >>> nn.RandomScaling(0.1)
-        RandomScaling(0.1)
+        >>> nn.RandomScaling(0.2)
+        RandomScaling(0.2)
     """
 
     stddev: float = 0.1
@@ -84,8 +84,8 @@ class RandomFeatureDropout(Augmentation):
 
     Example:
         >>> from saltus import nn
-        >>> nn.RandomFeatureDropout(0.1)
-        RandomFeatureDropout(0.1)
+        >>> nn.RandomFeatureDropout(0.2)
+        RandomFeatureDropout(0.2)
     """
 
     rate: float = 0.1
