@@ -60,6 +60,18 @@ def test_a_rare_label_does_not_get_lost_in_the_split():
     assert fit_table(data, "y", verbose=0, epochs=1).classes == ("often", "seldom")
 
 
+def test_every_one_of_many_small_classes_is_in_the_training_part():
+    data = {"a": RNG.normal(size=1000), "y": [f"kind {i % 200}" for i in range(1000)]}
+    assert len(fit_table(data, "y", verbose=0, epochs=1).classes) == 200
+
+
+def test_a_table_of_too_few_rows_for_its_parts_is_refused():
+    with pytest.raises(DataError, match="has 3 rows: too few to learn from, to validate by, to test by"):
+        fit_table({"a": [1.0, 2.0, 3.0], "y": [1.5, 2.5, 3.5]}, "y", verbose=0)
+    made = fit_table({"a": [1.0, 2.0, 3.0], "y": [1.5, 2.5, 3.5]}, "y", validation=0.0, test=0.0, epochs=1, verbose=0)
+    assert made.rows["train"] == 3
+
+
 def test_another_table_can_be_the_judge_and_none_is_needed():
     data, other = table(), table(100)
     assert fit_table(data, "price", test=other, epochs=1, verbose=0).rows["test"] == 100

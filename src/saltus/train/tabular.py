@@ -174,12 +174,22 @@ def chosen_target(table: Table, target: str | None) -> str:
 
 
 def _parts(table: Table, target: str, options: TableOptions) -> tuple[Table, Table | None, Table | None]:
-    """Rows to train on, to validate on and to judge by, drawn with the same share of every class."""
+    """Rows to train on, to validate on and to judge by, drawn with the same share of every class.
+
+    Raises:
+        DataError: the target cannot be learnt, or there are too few rows for so many parts.
+    """
     frame = table.frame
+    encoder = TableEncoder() if options.encoder is None else options.encoder
+    classes = encoder.classes_of(table, target, task=options.task, overrides=options.overrides)
+    drawn = isinstance(options.test, (int, float)) and options.test > 0
+    names = ["learn from", *(["validate by"] if options.validation else []), *(["test by"] if drawn else [])]
+    if frame.height <= len(names):  # two rows to learn from at least
+        what = f"{table.name} has {counted(frame.height, 'row')}: too few to {', to '.join(names)}"
+        raise DataError(what, fix="give more rows, or hold out less: validation=0 and test=0 learn from all of them")
 
     def share_off(rows: Array, share: float, seed: int) -> tuple[Array, Array]:
-        stratify = {"classification": True, "regression": False, None: None}.get(options.task)
-        kept, off = split_rows(frame[target][rows].to_numpy(), share, seed=seed, stratify=stratify)
+        kept, off = split_rows(len(rows) if classes is None else classes[rows], share, seed=seed, stratify=classes is not None)
         return rows[np.sort(kept)], rows[np.sort(off)]
 
     def part(rows: Array) -> Table:
