@@ -42,6 +42,10 @@ def table(folder):
     return "data.csv", "--hidden", "16"
 
 
+def blocks(folder):
+    return *table(folder), "--set", "memory=0"
+
+
 def texts(folder):
     rng = np.random.default_rng(0)
     for n in range(300):
@@ -74,7 +78,7 @@ def streamed(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [table, texts, series, images, streamed])
+@pytest.mark.parametrize("kind", [table, blocks, texts, series, images, streamed])
 def test_kill_minus_nine_costs_nothing_on_any_kind_of_data(kind, tmp_path):
     rng = np.random.default_rng(int.from_bytes(os.urandom(4), "little"))
     words = ["fit", *kind(tmp_path), "--epochs", "8", "--batch-size", "16", "--set", "dropout=0.3", "--seed", "4"]

@@ -97,6 +97,8 @@ def read_table(
     """
     if isinstance(source, Table):
         return source
+    if hasattr(source, "some_rows"):  # files that are too large to be read as a whole
+        return source.some_rows()  # type: ignore[no-any-return]
     if isinstance(source, str | os.PathLike):
         return _read_file(Path(source), format=format, delimiter=delimiter, encoding=encoding, header=header)
     for option, value in (

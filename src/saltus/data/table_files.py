@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from saltus.base.errors import ArgumentError, DataError, SaltusError, unknown_name
+from saltus.base.errors import DataError, SaltusError, unknown_name
 from saltus.data.lazy import LazyModule
+from saltus.data.read import Table
 from saltus.data.records import shorten
 from saltus.data.supply import Blocks, need_files
 
@@ -65,10 +66,13 @@ class TableFiles(Blocks):
 
     Args:
         source: a path, or several of files with the same columns.
-        target: the column to predict.
+        target: the column to predict; None takes the last one.
         encode: (frame, name, first row) -> (x, y) of a block; None takes all columns as numbers. A frame of a
             text file holds text.
         rows: of a block.
+
+    Attributes:
+        shown: some rows to show, or None.
 
     Raises:
         DataError: a file is missing, empty, has other columns than the first, or is packed.
@@ -76,17 +80,16 @@ class TableFiles(Blocks):
     """
 
     def __init__(
-        self, source: Any, target: str | None, *, encode: Callable[[Any, str, int], Any] | None = None, rows: int = BLOCK_ROWS
+        self, source: Any, target: str | None = None, *, encode: Callable[[Any, str, int], Any] | None = None, rows: int = BLOCK_ROWS
     ) -> None:  # fmt: skip
         given = [source] if isinstance(source, (str, os.PathLike)) else source
         self.files = tuple(Path(file) for file in given)
         need_files(self.files)
         self.columns = self._columns(self.files[0])
-        if target is None or target not in self.columns:
-            if target is None:
-                raise ArgumentError(f"{self.files[0]}: which column is to be predicted?", fix=f"target={self.columns[-1]!r}, for instance")
+        if target is not None and target not in self.columns:
             raise unknown_name("target column", target, self.columns)
-        self.target, self._encode = target, encode or self._numbers
+        self.shown: Table | None = None
+        self.target, self.encode = target or self.columns[-1], encode or self._numbers
         self.spans = tuple(span for number in range(len(self.files)) for span in self._spans(number, rows))
         self.sizes = tuple(span.rows for span in self.spans)
         if not self.sizes:
@@ -115,11 +118,15 @@ class TableFiles(Blocks):
 
     def read(self, block: int) -> Sequence[Any]:
         span = self.spans[block]
-        return self._encode(self.frame(block), str(self.files[span.file]), span.first)  # type: ignore[no-any-return]
+        return self.encode(self.frame(block), str(self.files[span.file]), span.first)  # type: ignore[no-any-return]
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """All blocks in order."""
         return (self.frame(block) for block in range(len(self.spans)))
+
+    def some_rows(self) -> Table:
+        """Rows to show for all of them: those set aside as `shown`, or the first block; what `read_table` makes of files."""
+        return Table(self.frame(0), str(self.files[0])) if self.shown is None else self.shown
 
     # -- where blocks lie ----------------------------------------------------------------------------------------------
 

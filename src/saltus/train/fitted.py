@@ -25,6 +25,7 @@ from saltus.train.plan import training_plan
 from saltus.train.presets import prepared, wanted
 from saltus.train.record import History
 from saltus.train.scores import classification_scores, confusions, regression_scores
+from saltus.train.sources import Source
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,7 +48,7 @@ class Encoded(Protocol):
     """Data as a network takes them.
 
     Attributes:
-        inputs: an array, a tuple of them, or `Rows` that hold the targets too.
+        inputs: an array, a tuple of them, or `Rows` or a `Source` that hold the targets too.
         target: class numbers or standardised values, a row a sample, or None where they are not known.
         notes: what was noticed.
     """
@@ -459,7 +460,7 @@ def _train(
     held = checked if checked is not None and len(checked) else None
     if held is not None:
         callbacks.insert(0, EarlyStopping(patience=options.patience or max(10, epochs // 10), restore_best_weights=True))
-    streamed = isinstance(learnt.inputs, Rows)
+    streamed = isinstance(learnt.inputs, (Rows, Source))
     made_up = (learnt.inputs, learnt.target, wanted(kind, options.augment)[1])
     inputs, target, augment = made_up if streamed else prepared(kind, options.augment, learnt.inputs, learnt.target, options.seed)
     shared: dict[str, Any] = {

@@ -17,9 +17,11 @@ from saltus.base.errors import ArgumentError, DataError, ModelFileError, unknown
 from saltus.data import read_table
 from saltus.data.images import holds_images, read_images
 from saltus.data.lines import holds_series
+from saltus.data.table_files import TableFiles
 from saltus.data.texts import holds_texts
 from saltus.train.fitted import FitOptions, Fitted
 from saltus.train.images import ImageModel, ImageOptions, encoder_of, fit_images
+from saltus.train.larger import too_large
 from saltus.train.model import Model, load
 from saltus.train.series import SeriesModel, SeriesOptions, fit_series, series_encoder
 from saltus.train.tabular import TableOptions, TabularModel, chosen_target, fit_table
@@ -88,6 +90,11 @@ class Kind:
 
 
 def _open_table(source: Any, target: str | None, options: TableOptions) -> Opened:
+    if too_large(source, options.memory):
+        files = TableFiles(source, target)
+        said = "" if target else " (the last column; choose another with --target)"
+        rows = f"{sum(files.sizes):,} rows, {len(files.columns)} columns, read in blocks of {max(files.sizes):,} rows"
+        return Opened(files, files.target, f"{files.files[0]}: {rows}; target {files.target!r}{said}")
     read = read_table(source)
     column = chosen_target(read, target)
     said = "" if target else " (the last column; choose another with --target)"
@@ -96,7 +103,7 @@ def _open_table(source: Any, target: str | None, options: TableOptions) -> Opene
 
 TABLE = Kind(
     TabularModel, "a CSV, Parquet, JSON lines or Arrow file", TableOptions,
-    ("task", "hidden", "activation", "dropout", "overrides", "reader"),
+    ("task", "hidden", "activation", "dropout", "overrides", "reader", "memory"),
     recognises=Path.is_file, open=_open_table, fit=fit_table, example="NEW.csv",
 )  # fmt: skip
 

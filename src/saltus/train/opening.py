@@ -34,6 +34,8 @@ def opened(x: Any, y: Any, target: str | None = None, steps_per_epoch: int | Non
         ArgumentError: arguments that do not go together.
         DataError: files are missing.
     """
+    if isinstance(x, Source):
+        return None, None, x
     found: Any = None
     if isinstance(x, (Rows, Blocks, Batches)):
         found = x
@@ -41,6 +43,8 @@ def opened(x: Any, y: Any, target: str | None = None, steps_per_epoch: int | Non
         found = ImageRows.of_folder(Path(x))
     elif isinstance(x, (str, os.PathLike)) or (_listed(x) and all(isinstance(v, (str, os.PathLike)) for v in x)):
         found = TableFiles(x, target)
+        if target is None:
+            raise ArgumentError(f"{found.files[0]}: which column is to be predicted?", fix=f"target={found.target!r}, for instance")
     elif y is None and target is None and _gives_batches(x):
         found = Batches(x, steps_per_epoch)
     if found is None:

@@ -190,23 +190,21 @@ class InBlocks(Source):
 
     Args:
         supply: where they come from.
-        share: of the rows that are held out.
-        seed: decides which.
-        held: whether these are the rows that are held out, or the others.
+        span: every row draws a number from 0 to 1; those are taken whose number lies in the span.
+        seed: of these numbers.
     """
 
-    def __init__(self, supply: Blocks, share: float = 0.0, seed: int = 0, *, held: bool = False) -> None:
-        self.supply, self.share, self.seed, self.held = supply, share, seed, held
-        self.sizes = np.array([len(self._own(block)) if share else size for block, size in enumerate(supply.sizes)], np.int64)
+    def __init__(self, supply: Blocks, span: tuple[float, float] = (0.0, 1.0), seed: int = 0) -> None:
+        self.supply, self.span, self.seed = supply, span, seed
+        self.sizes = np.array([len(self.own(block)) for block in range(len(supply.sizes))], np.int64)
         if not self.sizes.sum():
-            raise DataError(f"{type(supply).__name__} has no rows{' to hold out' if held else ''}", fix="give more rows")
+            raise DataError(f"{type(supply).__name__} has too few rows: none fell into a part of {span[1] - span[0]:.0%}", fix="give more")
         first = int(np.flatnonzero(self.sizes)[0])
         self.example = _sliced(self._block(first), 0, min(256, int(self.sizes[first])))
 
-    def _own(self, block: int) -> Array:
+    def own(self, block: int) -> Array:
         """Rows of a block that belong here: a pure function of (seed, block)."""
-        drawn = np.random.RandomState(np.random.Philox(key=[self.seed & 0xFFFFFFFFFFFFFFFF, block])).random_sample(self.supply.sizes[block])
-        return np.flatnonzero((drawn < self.share) == self.held)
+        return rows_of_span(self.supply.sizes[block], self.span, self.seed, block)
 
     def _block(self, block: int) -> Data:
         data = self._ready(self.supply.read(block))
@@ -214,13 +212,18 @@ class InBlocks(Source):
         if found != self.supply.sizes[block]:
             what = f"block {block} has {found:,} rows, expected {self.supply.sizes[block]:,}"
             raise DataError(what, fix="did the data change since the training began?")
-        return _picked(data, self._own(block)) if self.share else data
+        own = self.own(block)
+        return _picked(data, own) if len(own) < found else data
 
     def plan(self, batch_size: int | str, epochs: int) -> TrainingPlan:
         return training_plan(int(self.sizes.sum()), batch_size, epochs)
 
     def parted(self, share: float, seed: int) -> tuple[Source, Source]:
-        return InBlocks(self.supply, share, seed), InBlocks(self.supply, share, seed, held=True)
+        if not 0.0 < share < 1.0:
+            raise ArgumentError(f"share is {share!r}, expected a number between 0 and 1", fix="0.2 holds out a fifth of the rows")
+        low, high = self.span
+        middle = low + share * (high - low)
+        return InBlocks(self.supply, (middle, high), seed), InBlocks(self.supply, (low, middle), seed)
 
     def pieces(self, plan: TrainingPlan, pace: Pace, order: Order, epoch: int, position: int) -> Iterator[Piece]:
         pace.most = self._most(plan.batch_size)
@@ -268,7 +271,7 @@ class InBlocks(Source):
             position += steps
 
     def mark(self) -> Any:
-        return {"rows": int(self.sizes.sum()), "held out": self.share, "supply": self.supply.mark()}
+        return {"rows": int(self.sizes.sum()), "span": list(self.span), "supply": self.supply.mark()}
 
 
 class InBatches(Source):
@@ -306,6 +309,14 @@ class InBatches(Source):
 
     def mark(self) -> Any:
         return {"first batch": arrays.data_mark(self.example, tree.leaves(self.example)[0].shape[0]), "supply": self.supply.mark()}
+
+
+def rows_of_span(rows: int, span: tuple[float, float], seed: int, block: int) -> Array:
+    """The rows of a block whose number lies in a span; see `InBlocks`."""
+    if span == (0.0, 1.0):
+        return np.arange(rows)
+    drawn = np.random.RandomState(np.random.Philox(key=[seed & 0xFFFFFFFFFFFFFFFF, block])).random_sample(rows)
+    return np.flatnonzero((span[0] <= drawn) & (drawn < span[1]))
 
 
 def source_of(supply: Rows | Blocks | Batches) -> Source:

@@ -14,13 +14,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from saltus import nn
-from saltus.base.errors import DataError, unknown_name
-from saltus.data import Change, EncodedTable, Table, TableEncoder, read_table, split_rows
+from saltus.base.errors import ArgumentError, DataError, unknown_name
+from saltus.data import Change, EncodedTable, Table, TableEncoder, TableFiles, read_table, split_rows
 from saltus.data.records import counted
 from saltus.data.redundancy import shared_rows
-from saltus.train.fitted import FitOptions, Fitted, Predictions, chosen_plan, optimizer_of, with_changes
+from saltus.train import larger
+from saltus.train.fitted import FitOptions, Fitted, Judgement, Predictions, chosen_plan, optimizer_of, with_changes
 from saltus.train.model import Model
 from saltus.train.plan import training_plan
+from saltus.train.sources import InBlocks
 
 Array = np.ndarray[Any, Any]
 
@@ -43,6 +45,9 @@ class TableOptions(FitOptions):
         activation: of the hidden layers.
         reader: how long texts are read: "bag" (words and pairs of them, in any order), "convolution" (neighbouring
             words) or "recurrent" (a GRU over the words, both ways).
+        memory: bytes of Parquet, Arrow, CSV or TSV files that are read as a whole. Larger ones, or several, are read in
+            blocks while the training runs: what is learnt about columns comes from some of the rows, validation
+            and test take SOME rows each at most, and about a gigabyte of memory is used however large they are.
     """
 
     task: str | None = None
@@ -51,6 +56,7 @@ class TableOptions(FitOptions):
     hidden: Sequence[int] | None = None
     activation: Any = "relu"
     reader: str = "bag"
+    memory: float = 1e9
 
 
 class TabularModel(Fitted):
@@ -68,6 +74,10 @@ class TabularModel(Fitted):
         """Name of the column that is predicted."""
         assert self.encoder.target is not None
         return str(self.encoder.target.name)
+
+    def judge(self, encoded: Any) -> Judgement:
+        """As `evaluate`, of encoded rows; of a table that is read in blocks, of the rows that its encoder was fitted on."""
+        return super().judge(encoded.some if isinstance(encoded, larger.StreamedTable) else encoded)
 
     def predictions(self, source: Any) -> Predictions:
         read = read_table(source)
@@ -106,6 +116,8 @@ def fit_table(source: Any, target: str | None = None, options: TableOptions | No
         True
     """
     options = with_changes(options or TableOptions(), changes)
+    if isinstance(source, TableFiles) or larger.too_large(source, options.memory):
+        return fit_files(source if isinstance(source, TableFiles) else TableFiles(source, target), options)
     table = read_table(source)
     return fit_read(TabularModel, table, chosen_target(table, target), options, _sizes)
 
@@ -132,6 +144,33 @@ def fit_read(
         options.told(encoder)
     size, epochs = sizes(len(learnt), options)
     made = kind(_model(encoder, learnt, options, size, epochs), encoder)
+    made.learn(learnt, checked, judged, options, size, epochs)
+    return made
+
+
+def fit_files(files: TableFiles, options: TableOptions) -> TabularModel:
+    """As `fit_table`, of files that are read in blocks while the training runs; see `larger`."""
+    if options.ensemble is not None:
+        raise ArgumentError("an ensemble needs its table in memory", fix="raise memory, or train one network")
+    other = options.test is not None and not isinstance(options.test, (int, float))
+    spans = larger.spans_of(sum(files.sizes), 0.0 if other else float(options.test or 0), options.validation)
+    seed = options.seed
+    some = larger.with_all_classes(files, larger.collected(files, spans.train, seed), spans.train, seed)
+    encoder = options.encoder if options.encoder is not None else table_encoder(options, text_width=_text_width(sum(files.sizes)))
+    fitted = encoder.fit_transform(some, files.target, task=options.task, overrides=options.overrides)
+    said = f"{counted(sum(files.sizes), 'row')} in {counted(len(files.files), 'file')} are read in blocks of {max(files.sizes):,}"
+    text = f"{said}; what is said of columns comes from {some.frame.height:,} of them"
+    encoder.changes += (Change("", "read in blocks", sum(files.sizes), text),)
+    larger.encode_with(files, encoder)
+    held = larger.collected(files, spans.validation, seed) if spans.validation[1] > spans.validation[0] else None
+    test = larger.collected(files, spans.test, seed) if spans.test[1] > 0 else read_table(options.test) if other else None
+    files.shown = some if test is None or other else test
+    learnt = larger.StreamedTable(InBlocks(files, spans.train, seed), fitted)
+    checked, judged = (None if part is None else encoder.transform(part, target=True) for part in (held, test))
+    if options.told is not None:
+        options.told(encoder)
+    size, epochs = _sizes(len(learnt), options)
+    made = TabularModel(_model(encoder, fitted, options, size, epochs, len(learnt)), encoder)
     made.learn(learnt, checked, judged, options, size, epochs)
     return made
 
@@ -220,19 +259,22 @@ def _sizes(rows: int, options: TableOptions) -> tuple[int | str, int]:
     return chosen_plan(rows, options, min(1024, max(32, 2 ** round(np.log2(max(rows, 1) / 200)))), updates=4000, low=20, high=300)
 
 
-def _model(encoder: TableEncoder, table: EncodedTable, options: TableOptions, size: int | str, epochs: int) -> Model:
-    """An untrained model for an encoded table."""
-    network = options.network if options.network is not None else _network(encoder, table, options)
+def _model(
+    encoder: TableEncoder, table: EncodedTable, options: TableOptions, size: int | str, epochs: int, rows: int | None = None
+) -> Model:
+    """An untrained model for an encoded table, or for so many rows like its own."""
+    rows = len(table) if rows is None else rows
+    network = options.network if options.network is not None else _network(encoder, table, options, rows)
     loss = "sparse_categorical_crossentropy" if encoder.classes else "mse"
-    optimizer = optimizer_of(options, training_plan(len(table), size, epochs).updates)
+    optimizer = optimizer_of(options, training_plan(rows, size, epochs).updates)
     metrics = ["accuracy"] if encoder.classes else ["mae"]
     return Model(network, loss=loss, optimizer=optimizer, metrics=metrics, seed=options.seed)
 
 
-def _network(encoder: TableEncoder, table: EncodedTable, options: TableOptions) -> nn.Layer:
+def _network(encoder: TableEncoder, table: EncodedTable, options: TableOptions, rows: int) -> nn.Layer:
     """Vectors for categories and words beside the numbers, then dense layers."""
     layers: list[nn.Layer] = []
-    for units in _widths(len(table)) if options.hidden is None else options.hidden:
+    for units in _widths(rows) if options.hidden is None else options.hidden:
         layers += [nn.Dense(int(units), activation=options.activation), nn.Dropout(options.dropout)]
     layers += [nn.Dense(len(encoder.classes))] if encoder.classes else [nn.Dense(1), nn.Reshape(())]
     columns = nn.TableInput(table.cardinalities, names=_unique(table.category_names))
