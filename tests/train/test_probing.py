@@ -95,3 +95,14 @@ def test_wrong_ranges_and_data_are_refused():
     x[3, 2] = np.nan
     with pytest.raises(DataError, match="row 3"):
         model().find_learning_rate(x, y)
+
+
+def test_a_step_and_a_prediction_can_be_looked_at_without_training():
+    model = sl.Model(nn.Sequential([nn.Input((4,)), nn.Dense(8, activation="relu"), nn.Dense(1)]), loss="mse")
+    x, y = np.ones((6, 4), "float32"), np.ones((6, 1), "float32")
+    before = model.predict(x)
+    step, use = model.explain(x, y), model.explain(x)
+    assert step.startswith("training step: ") and "matmul+relu" in step and "flops" in step
+    assert len(use.splitlines()) < len(step.splitlines())
+    np.testing.assert_array_equal(model.predict(x), before)
+    assert model.state()["step"].item() == 0

@@ -1,5 +1,5 @@
-"""Choosing a learning rate and a batch size by short probes on a copy: network, optimizer, order and random state stay
-exactly as they were. A part of `Model`, above `program` and `fit`.
+"""Choosing a learning rate and a batch size by short probes on a copy, and looking at a step: network, optimizer, order
+and random state stay exactly as they were. A part of `Model`, above `program` and `fit`.
 """
 
 from __future__ import annotations
@@ -79,6 +79,25 @@ class BatchSizes:
 
 class Probing:
     """The probes of a model."""
+
+    def explain(self: Any, x: Any, y: Any = None) -> str:
+        """The kernels of a training step on a batch, with time, bytes and operations, and why each was cut there; nothing is trained.
+
+        Args:
+            x, y: a batch; without y the kernels of a prediction.
+
+        Example:
+            >>> import saltus as sl
+            >>> from saltus import nn
+            >>> model = sl.Model(nn.Sequential([nn.Input((4,)), nn.Dense(1)]), loss="mse")
+            >>> print(model.explain([[1.0, 2.0, 3.0, 4.0]]))  # doctest: +ELLIPSIS
+            prediction: arena ...
+        """
+        if y is None:
+            program, _ = self._need(given := self._inputs(x)).programs.predict(Feed(given))
+        else:
+            program, _ = self._one("train", x, y, None)
+        return str(program.explain())
 
     def find_learning_rate(
         self: Any, x: Any, y: Any, *, low: float = 1e-7, high: float = 10.0, steps: int = 100, batch_size: int = 32, seed: int | None = None
