@@ -22,12 +22,12 @@ check: .venv/dev.stamp  ## style, types, import directions, file lengths
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/arch/test_files.py
 
-# WORKLOADS=cnn,lstm runs a part, dense and networks are the two halves; KERNELS=1 prints the kernels of saltus instead.
+# WORKLOADS=cnn,lstm runs a part, dense, networks and jobs are the three parts; KERNELS=1 prints the kernels of saltus instead.
 ifdef KERNELS
 bench: .venv/core.stamp
 	$(BIN)/python benchmarks/kernels.py --workloads $(WORKLOADS)
 else
-bench: .venv/core.stamp .venv-peers/peers.stamp .venv-tensorflow/peers.stamp  ## measure against PyTorch, TensorFlow and JAX
+bench: .venv/bench.stamp .venv-peers/peers.stamp .venv-tensorflow/peers.stamp  ## measure against PyTorch, TensorFlow and JAX
 	$(BIN)/python benchmarks/run.py --peers $(PEERS)/python --tensorflow $(TF)/python --workloads $(WORKLOADS)
 endif
 
@@ -46,6 +46,10 @@ clean:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
+.venv/bench.stamp: pyproject.toml .venv/core.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[images,tune]'
+	@touch $@
+
 .venv/dev.stamp: pyproject.toml .venv/core.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
@@ -53,7 +57,7 @@ clean:
 # torch is pinned: a range would fetch a build for graphics cards, several gigabytes of it.
 .venv-peers/peers.stamp:
 	$(PYTHON) -m venv .venv-peers
-	$(PEERS)/python -m pip install --quiet --disable-pip-version-check numpy torch==2.13.0 jax
+	$(PEERS)/python -m pip install --quiet --disable-pip-version-check numpy torch==2.13.0 jax scikit-learn optuna pillow
 	@touch $@
 
 .venv-tensorflow/peers.stamp:

@@ -22,7 +22,6 @@ ROUND_SECONDS = 0.25  # how long a system works in one round
 SETTLE_SECONDS = 0.1  # silence between systems: threads that wait by spinning have gone to sleep by then
 LEAST_ROUNDS = 3  # done however long they take
 STATES = ("cold", "cached")
-AGREEMENT = 1e-3  # largest relative difference between losses of two systems after the same steps
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def cache_folder() -> Iterator[Path]:
 
 def measure(workload: Workload, setting: Setting) -> Outcome:
     """All rows of a workload."""
-    ways = {"time": time_steps, "first step": time_first_steps, "memory": measure_memory, "scaling": time_steps}
+    ways = {"time": time_steps, "first step": time_first_steps, "memory": measure_memory, "scaling": time_steps, "share": time_steps}
     outcome = Outcome()
     for group in workload.groups:
         setting.say(f"  {', '.join(case.name for case in group)}")
@@ -147,15 +146,18 @@ def time_steps(workload: Workload, group: tuple[Case, ...], setting: Setting, ou
     entrants = setting.entrants(group, every_mode=group[0].busy == 0)
     checked: dict[Entrant, dict[int, float]] = {}
     try:
-        with ThreadPoolExecutor(CORES if workload.together else 1) as starters:
+        starters = ThreadPoolExecutor(CORES if workload.together else 1)
+        try:
             list(starters.map(get_ready, entrants))
+        finally:
+            starters.shutdown(cancel_futures=True)
         many = {case.threads for case in group} != {group[0].threads}
         values = {
             f"{e.system} ({e.mode}{f', threads: {e.case.threads}' * many})": checked[e]
             for e in entrants
             if e in checked
         }
-        outcome.disagreements += disagreements(group[0].name, workload.unit, values)
+        outcome.disagreements += disagreements(group[0].name, workload.unit, values, group[0].within)
         with busy_cores(group[0].busy):
             ask_all("calibrate", seconds=ROUND_SECONDS)
             for _ in rounds(workload, setting):
@@ -280,14 +282,14 @@ def reported(outcome: Outcome, entrant: Entrant, setting: Setting) -> Iterator[N
             setting.say(f"    {entrant.system} ({entrant.mode}) left out: {failure}")
 
 
-def disagreements(case: str, unit: str, values: dict[str, dict[int, float]]) -> list[str]:
+def disagreements(case: str, unit: str, values: dict[str, dict[int, float]], within: float) -> list[str]:
     """Where values after the same number of units differ; the longest list is the measure of the others."""
     reference = max(values, key=lambda name: len(values[name]), default="")
     found = []
     for name, own in values.items():
         common = sorted(own.keys() & values[reference].keys())
         pairs = ((after, own[after], values[reference][after]) for after in common)
-        wrong = next((p for p in pairs if not abs(p[1] - p[2]) <= AGREEMENT * abs(p[2])), None)
+        wrong = next((p for p in pairs if not abs(p[1] - p[2]) <= within * abs(p[2])), None)
         if wrong:
             after, value, expected = wrong
             found.append(f"{case}: after {after} {unit}s {name} has {value:.6g}, {reference} {expected:.6g}")

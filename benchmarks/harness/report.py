@@ -97,7 +97,7 @@ def lines_of(workload: Workload, results: list[dict]) -> list[Line]:
             found = {name: best((r for r in rows if r["system"] == name), key) for name in SYSTEMS}
             peer = best((found[name] for name in workload.against if found[name]), key)
             own = found["saltus"]
-            if workload.shows == "scaling":
+            if workload.shows in ("scaling", "share"):
                 peer = alone_of(workload, case, results)
             ratio = peer[key] / own[key] if peer and own and own[key] else None
             cells = {name: show(row[key]) if row else "-" for name, row in found.items()}
@@ -179,6 +179,8 @@ def best_of(workload: Workload) -> str:
     """What stands beside saltus, in words."""
     if workload.shows == "scaling":
         return "one thread"
+    if workload.shows == "share":
+        return "the whole"
     labels = [SYSTEMS[name].label for name in workload.against]
     return "the best peer" if len(labels) > 2 else " or ".join(labels)
 

@@ -47,8 +47,8 @@ NOTES = {
     "titanic": "Titanic's `boat` and `body` are known only after the event: with them the figure would be a leak, not a prediction.",
     "reviews": "The package has the training half of IMDB and the training part of Rotten Tomatoes; a fifth of each is held out.",
     "news": "20 Newsgroups keeps its usual split by time: a random split would flatter.",
-    "stocks": "The past of stock prices foretells little: the naive forecast, the last price, is as good or better a month and a quarter ahead, "
-    "and the command says so. Only `Adj Close` is corrected for splits, so the other prices are left out.",
+    "stocks": "The past of stock prices foretells little: the naive forecast, the last price, is as good or better a month and a "
+    "quarter ahead, and the command says so. Only `Adj Close` is corrected for splits, so the other prices are left out.",
 }  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 """Who is measured: one file a system, run by that system's own interpreter; here are the modes of each.
 
 A worker file has a function for each kind of work it can do (`training`, `epoch`, `prediction`, `product`, `chain`;
-in the files of networks `network_training` and `network_inference`): it takes the record of the work, the mode and
-the number of threads, and returns a `Prepared` whose `run(n)` does n units and waits for them. Every mode is
-measured; the table shows the fastest of each system.
+in the files of networks `network_training` and `network_inference`, in those of jobs the jobs' names): it takes the
+record of the work, the mode and the number of threads, and returns a `Prepared` whose `run(n)` does n units and waits for them.
+Every mode is measured; the table shows the fastest of each system.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from workloads.base import Chain, Epoch, Prediction, Product, Training, Work
+from workloads.jobs import Augmentation, Bagging, CrossValidation, Job, Search
 from workloads.network_work import NetworkInference, NetworkTraining
 
 OWN, PEERS, TENSORFLOW = "own", "peers", "tensorflow"
@@ -53,6 +54,7 @@ SYSTEMS = {
     "tensorflow": System("TensorFlow", TENSORFLOW, "tensorflow", "tensorflow-cpu"),
     "jax": System("JAX", PEERS, "jax", "jax"),
     "numpy": System("NumPy", OWN, "numpy", "numpy"),
+    "sklearn": System("scikit-learn", PEERS, "sklearn", "scikit-learn"),
     "python": System("Python", OWN, "", ""),
 }
 
@@ -61,6 +63,8 @@ def worker_module(system: str, work: Work) -> str:
     """The module of this folder that does a system's work of this kind."""
     if isinstance(work, NetworkTraining | NetworkInference):
         return f"systems.{system.split('.')[0]}_networks"
+    if isinstance(work, Job):
+        return f"systems.{system}_jobs"
     return "systems." + {"torch": "torch_eager"}.get(system, system.replace(".", "_")) + "_worker"
 
 
@@ -74,6 +78,14 @@ def modes(system: str, work: Work) -> tuple[str, ...]:
     match system, work:
         case _, NetworkTraining(network) | NetworkInference(network):
             return network_modes(system, images=any(len(shape) == 3 for shape in network.shapes()))
+        case "torch", Bagging():
+            return ("DataLoader", "batches by index")
+        case "torch", Search():
+            return ("DataLoader", "batches by index", "batches by index, two at a time")
+        case "torch", Augmentation():
+            return ("channels_last", "NCHW")
+        case "sklearn", CrossValidation():
+            return ("processes", "threads")
         case "torch", Training():
             return ("fused Adam", "foreach Adam")
         case "torch", Epoch():
@@ -129,6 +141,18 @@ def network_modes(system: str, *, images: bool) -> tuple[str, ...]:
             return ("jit",)
         case _:
             return ("default",)
+
+
+def repeated(once: Callable[[], float], *, checked: bool = True) -> Prepared:
+    """Work whose unit is one call; `checked`: whether its values must agree with those of other systems."""
+    last = 0.0
+
+    def run(n: int) -> None:
+        nonlocal last
+        for _ in range(n):
+            last = once()
+
+    return Prepared(run, lambda: last, None if checked else list)
 
 
 def mean_magnitude(array: object) -> float:

@@ -1,17 +1,22 @@
 """What is measured: one file a workload, in the order of the report."""
 
 from workloads import (
+    augmentation,
     autoencoder,
+    bagging,
     chains,
     cnn,
     cnn_one,
     compile,
     compile_networks,
     contention,
+    cross_validation,
     gemm,
     generator,
     gru,
     imports,
+    input_share,
+    jpeg_folder,
     lstm,
     memory,
     memory_networks,
@@ -20,6 +25,7 @@ from workloads import (
     predict_one,
     resnet,
     scaling,
+    search,
     separable,
     tiny,
     tiny_epoch,
@@ -34,8 +40,12 @@ NETWORKS = (
     *(cnn, resnet, separable, lstm, gru, transformer, generator, autoencoder, vgg16, vgg16_one, cnn_one),
     *(compile_networks, memory_networks, scaling),
 )
-WORKLOADS: dict[str, Workload] = {module.WORKLOAD.name: module.WORKLOAD for module in (*DENSE, *NETWORKS)}
-SETS = {"all": list(WORKLOADS), "dense": [m.WORKLOAD.name for m in DENSE], "networks": [m.WORKLOAD.name for m in NETWORKS]}
+JOBS = (cross_validation, bagging, search, input_share, augmentation, jpeg_folder)
+WORKLOADS: dict[str, Workload] = {module.WORKLOAD.name: module.WORKLOAD for module in (*DENSE, *NETWORKS, *JOBS)}
+SETS = {"all": list(WORKLOADS)} | {
+    name: [module.WORKLOAD.name for module in modules]
+    for name, modules in (("dense", DENSE), ("networks", NETWORKS), ("jobs", JOBS))
+}
 
 
 def find_case(workload: str, name: str) -> Case:

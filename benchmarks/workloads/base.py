@@ -15,6 +15,7 @@ from math import ceil, inf, sqrt
 import numpy as np
 
 from workloads.adam import Adam
+from workloads.jobs import Job
 from workloads.network_work import NetworkInference, NetworkTraining
 
 SEED = 20
@@ -148,7 +149,7 @@ class Command:
     arguments: tuple[str, ...]
 
 
-Work = Training | Epoch | Prediction | Product | Chain | Command | NetworkTraining | NetworkInference
+Work = Training | Epoch | Prediction | Product | Chain | Command | NetworkTraining | NetworkInference | Job
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,7 @@ class Case:
         busy: cores that another process keeps busy meanwhile.
         warm_up: work done and dropped before memory is first read, so that only `work` counts.
         checked: units after which values of all systems are compared, from the first on.
+        within: how much these values may differ, relatively.
         in_short: whether the short table of the README has it too.
     """
 
@@ -173,6 +175,7 @@ class Case:
     busy: int = 0
     warm_up: Work | None = None
     checked: int = 20
+    within: float = 1e-3
     in_short: bool = True
 
 
@@ -187,7 +190,7 @@ class Workload:
         goal: what saltus is built to reach, in words.
         against: the systems whose best is set beside saltus; the others stand in the table all the same.
         shows: what the table gives: "time", "first step" (a new process each round), "memory", or
-            "scaling" (the first case of a group against its others).
+            "scaling" or "share" (the first case of a group against its others).
         rounds: rounds at full length.
         seconds: after these no further round of a group begins, once there were enough for a median.
         together: whether two processes get ready at a time; their first step is not timed then.
