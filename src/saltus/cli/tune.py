@@ -14,6 +14,7 @@ from saltus.cli import runs
 from saltus.cli.fit import PARTS, kept_name, source_of
 from saltus.cli.options import FitSettings, pairs, values_of
 from saltus.cli.text import results
+from saltus.report.keep import Keeper
 from saltus.train import kinds, space
 from saltus.train.table_search import SPACE, tune
 from saltus.train.tuning import Trial
@@ -47,14 +48,16 @@ def run(
 
     if how["time_limit"] is not None:
         how["time_limit"] = max(how["time_limit"] - (time.perf_counter() - started), 0.1)
+    keeper = Keeper()
     found = tune(
         opened.data, opened.target, space=chosen, trials=trials, study=study or folder / runs.STUDY, told=told,
-        options=replace(options, verbose=0), **how,
+        options=replace(options, verbose=0, judged=keeper.judged), **how,
     )  # fmt: skip
     model = found.model
     runs.write_json(folder / runs.TRIALS, {"trials": found.table().rows, "importance": found.importance(), "best": found.params})
     model.history.save(folder / runs.HISTORY)
     model.save(folder / runs.MODEL)
+    keeper.write(folder, model, opened.data, options)
     part = model.measured_on
     facts = {"measured_on": part, "rows": model.rows[part], "scores": model.scores, "baseline": model.baseline, "params": found.params}
     runs.write_json(folder / runs.RESULT, {**facts, "stopped": found.stopped, "seconds": round(time.perf_counter() - started, 3)})

@@ -19,7 +19,7 @@ from saltus.train.curves import Confusion
 
 Array = np.ndarray[Any, Any]
 
-_CLASSES, _DOTS, _CELLS, _WORST, _AHEAD, _STEPS = 25, 700, 8, 12, 3, 80
+_CLASSES, _DOTS, _CELLS, _WORST, _SURE, _AHEAD, _STEPS = 25, 700, 8, 12, 5, 3, 80
 
 
 def about_results(run: Run) -> Raw:
@@ -129,9 +129,13 @@ def _reliability(run: Run, true: Array, shares: Array) -> str:
     edges = [found.bins[0]["from"], *(row["to"] for row in found.bins)]
     plot.columns(edges, [0.22 * row["rows"] / most for row in found.bins], "n", titles=[f"{row['rows']:,}" for row in found.bins])
     plot.diagonal("perfect")
-    plot.line([row["confidence"] for row in bins], [row["accuracy"] for row in bins], "a", "model")
-    titles = [f"said {percent(row['confidence'])}, came true {percent(row['accuracy'])} of {row['rows']:,}" for row in bins]
-    plot.dots([row["confidence"] for row in bins], [row["accuracy"] for row in bins], "a", titles=titles, large=True)
+    for large in (False, True):  # a few rows say little: such bins are small dots beside the line
+        part = [row for row in bins if (row["rows"] >= max(5, 0.01 * len(true))) is large]
+        x, y = [row["confidence"] for row in part], [row["accuracy"] for row in part]
+        if large:
+            plot.line(x, y, "a", "model")
+        titles = [f"said {percent(row['confidence'])}, came true {percent(row['accuracy'])} of {row['rows']:,}" for row in part]
+        plot.dots(x, y, "a", titles=titles, large=large)
     return plot.figure()
 
 
@@ -228,16 +232,18 @@ def _forecasts(run: Run) -> Raw:
 
 
 def _worst(run: Run) -> Raw:
-    worst = run.profile.get("worst", [])
-    if not worst:
+    found = run.profile.get("worst", [])
+    if not found:
         return Raw("")
+    wrong = [one for one in found if one["true"] != one["predicted"]]
+    worst, title = (wrong, "Worst errors") if wrong else (found[:_SURE], "Nothing is wrong; what it is least sure of")
     if run.model.kind == "images":
         made = pictures(
             picture(one["image"], f"{one['true']} → {one['predicted']}, {percent(one['probability_of_true'])}", one["file"])
             for one in worst
         )
         said = "True class → named class, and the probability of the true one."
-        return Raw(heading("Worst errors") + paragraph(said, "soft") + made)
+        return Raw(heading(title) + paragraph(said, "soft") + made)
     cells = list(worst[0]["given"])[:_CELLS]
     kinds = {name: "w" if run.model.kind == "text" else "l" for name in cells}
     numbers = {one["name"] for one in run.data.get("columns", []) if one["kind"] == "number"}
@@ -255,6 +261,6 @@ def _worst(run: Run) -> Raw:
     more = len(worst[0]["given"]) - len(cells)
     said = f"The {noun(run)} that it judges worst; row 1 is the first one of the data."
     said += f" {more:,} columns are not shown." if more > 0 else ""
-    return Raw(heading("Worst errors") + paragraph(said, "soft") + table(head, rows, letters))
+    return Raw(heading(title) + paragraph(said, "soft") + table(head, rows, letters))
 
 

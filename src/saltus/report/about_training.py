@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from saltus.report.charts import Plot, extent
-from saltus.report.markup import Raw, charts, folded, paragraph, section, table, text
+from saltus.report.markup import Raw, charts, folded, number, paragraph, section, table, text
 from saltus.report.picture import address
 from saltus.report.run import Run
 from saltus.report.words import metric
@@ -20,11 +20,17 @@ def about_training(run: Run) -> Raw:
     history, result = run.history, run.result
     if not len(history):
         return Raw("")
+    if run.config.get("ensemble") and "epochs" in history.names:
+        said = f"{len(history):,} networks in {seconds(result)} in all; the last epoch of each:"
+        names = [name for name in history.names if name not in ("epoch", "seconds")]
+        rows = [(record["epoch"], *(number(record.get(name)) for name in names)) for record in history]
+        head = ("network", *(metric(name).replace("val ", "validation ") for name in names))
+        return section("training", "Training", paragraph(said), table(head, rows, "r" * len(head)))
     best = history.best("val_loss")["epoch"] if "val_loss" in history.names and _known(history["val_loss"]) else None
-    what = "networks" if run.config.get("ensemble") else "epochs"
-    said = f"{result.get('epochs', len(history)):,} {what} in {seconds(result)} in all."
+    said = f"{len(history):,} epochs in {seconds(result)} in all."
     said += f" It ended early: {str(result['stopped']).replace('val_loss', 'the validation loss')}." if result.get("stopped") else ""
-    said += f" The weights of epoch {best} are kept: its validation loss is the lowest." if best and run.config.get("validation") else ""
+    if best and run.config.get("validation") and not run.config.get("ensemble"):
+        said += f" The weights of epoch {best} are kept: its validation loss is the lowest."
     names = [name for name in history.names if not name.startswith("val_") and name not in _PLAIN and _numeric(history[name])]
     figures = [_curve(run, name, best) for name in names]
     if "learning_rate" in history.names and len(set(history["learning_rate"])) > 1:

@@ -66,8 +66,8 @@ _UNITS = (
 )  # fmt: skip
 
 
-def time_ticks(low: float, high: float, most: int = 7) -> tuple[list[float], list[str]]:
-    """Round times between two, in seconds since 1970, and what to call them.
+def time_ticks(low: float, high: float, most: int = 52) -> tuple[list[float], list[str]]:
+    """Round times between two, in seconds since 1970, and what to call them, in so many letters at most.
 
     Example:
         >>> time_ticks(0.0, 86_400.0 * 365 * 3)[1]
@@ -82,7 +82,7 @@ def time_ticks(low: float, high: float, most: int = 7) -> tuple[list[float], lis
         for step in steps:
             taken = every[numbers % step == 0]
             taken = taken[(taken.astype("datetime64[s]") >= begin) & (taken.astype("datetime64[s]") <= end)]
-            if len(taken) > most:
+            if len(taken) and len(taken) * (len(str(taken[0])) + 1) > most:
                 break
             if len(taken) > 1:
                 best = (taken.astype("datetime64[s]").astype(np.float64).tolist(), [str(t).replace("T", " ") for t in taken])

@@ -38,6 +38,7 @@ section:last-of-type{border-bottom:0}
 .tile b{display:block;font-size:1.6rem;line-height:1.25;font-weight:640;letter-spacing:-.02em}
 pre{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px;margin:.4em 0 0;white-space:pre-wrap;
 overflow-wrap:anywhere;user-select:all}
+pre span{display:inline-block;max-width:100%}
 pre,code{font:.88rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
 .wide{overflow-x:auto;margin:.6em 0 1em}
 table{border-collapse:collapse;font-size:.9rem;line-height:1.4;min-width:min(100%,420px)}
@@ -48,7 +49,6 @@ tr:last-child td{border-bottom:0}
 .r{text-align:right;white-space:nowrap}
 .w{min-width:13em;max-width:26em;overflow-wrap:anywhere}
 .k{white-space:nowrap}
-.long{max-width:18em;overflow-wrap:anywhere}
 .good{color:var(--c)}.bad{color:var(--b)}
 .bar{display:inline-block;width:140px;height:9px;background:var(--faint);border-radius:5px;vertical-align:middle;overflow:hidden}
 .bar i{display:block;height:100%;background:var(--a);border-radius:5px}
@@ -59,11 +59,10 @@ figcaption b{font-weight:640;margin-right:12px}
 figcaption small{display:block}
 .keys{white-space:normal}
 .key{display:inline-block;margin-right:12px;font-size:.84rem;color:var(--soft);white-space:nowrap}
-.key i{display:inline-block;width:18px;height:0;margin-right:5px;vertical-align:middle;border-top:2.4px solid var(--n)}
+.key i{display:inline-block;width:18px;height:0;margin-right:5px;vertical-align:middle;border-top:1.5px dashed var(--n)}
 .key i.round{width:8px;height:8px;border:0;border-radius:50%;background:var(--n)}
-.key i.round.a{background:var(--a)}.key i.round.b{background:var(--b)}
-.key i.a{border-color:var(--a)}.key i.b{border-color:var(--b);border-top-style:dashed}
-.key i.c{border-color:var(--c);border-top-style:dotted}
+.key i.round.a{background:var(--a);border:0}.key i.round.b{background:var(--b);border:0}
+.key i.a{border-top:2.4px solid var(--a)}.key i.b{border-top:2.4px dashed var(--b)}.key i.c{border-top:2.4px dotted var(--c)}
 svg.plot{display:block;width:100%;height:auto;max-width:560px}
 .plot text{font-size:11px;fill:var(--soft)}
 .plot .name{font-size:11px;font-weight:600}.plot .said{font-size:11px;fill:var(--text)}

@@ -116,7 +116,8 @@ def beats(run: Run, name: str) -> bool:
 def metric(name: str) -> str:
     """A figure's name for people."""
     first, space, horizon = name.partition(" ")
-    return LABELS.get(first, first.replace("_", " ")) + space + horizon
+    checked = "val " * first.startswith("val_")
+    return checked + LABELS.get(first.removeprefix("val_"), first.removeprefix("val_").replace("_", " ")) + space + horizon
 
 
 def meaning(name: str) -> str:

@@ -153,7 +153,9 @@ def tune_table(source: Any, target: Any, space: Mapping[str, Any] | None, how: S
     made = TabularModel(result.model, encoder, result.best.history, fitted._trivial(encoder, learnt))
     made.rows = {"train": len(learnt), "validation": len(checked), "test": len(judged or ())}
     judgement = made.judge(judged or checked)
-    made.scores, made.baseline, made.confused = judgement.scores, judgement.baseline, judgement.confused
+    made.keep(judgement)
+    if options.judged is not None:
+        options.judged(judged or checked, judgement)
     result.model = made  # type: ignore[assignment]  # it takes raw rows
     return result
 
