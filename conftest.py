@@ -14,3 +14,6 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 
 # The examples of the XLA engine need the extra that brings jax.
 collect_ignore = [] if importlib.util.find_spec("jax") else ["src/saltus/backend/xla.py"]
+
+# The programs beside stored values say how these were made; they need other systems and are no tests.
+collect_ignore_glob = ["tests/*/values/make_*.py"]
