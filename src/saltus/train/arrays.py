@@ -34,6 +34,8 @@ def as_array(value: Any, name: str) -> Any:
     if type(value) is np.ndarray and value.flags.c_contiguous and value.dtype.kind in "iuf" and value.dtype.isnative:
         return value
     frame = hasattr(value, "columns") and hasattr(value, "to_numpy")
+    if isinstance(value, np.ma.MaskedArray):  # what is masked is missing, whatever number lies below
+        value = value.astype(np.result_type(value.dtype, np.float32)).filled(np.nan) if np.ma.is_masked(value) else value.data
     try:
         array = value.to_numpy() if frame else np.asarray(value)
     except ValueError as error:
