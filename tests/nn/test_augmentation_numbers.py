@@ -27,7 +27,7 @@ def changed(layer, x, seed=0):
     [
         nn.RandomNoise(), nn.RandomScaling(), nn.RandomFeatureDropout(0.5), nn.RandomMagnitudeWarp(), nn.RandomTimeWarp(),
         nn.RandomWindowSlice(),
-    ],  # fmt: skip
+    ],
     ids=lambda v: type(v).__name__,
 )
 def test_series_change_in_training_only(layer):

@@ -117,7 +117,7 @@ def augmenter_of(given: Any) -> Augmenter | None:
     if whole is not None:
         return Augmenter((("", whole),))
     if isinstance(given, (tuple, dict)):
-        names = [(f"[{k}]", v) for k, v in enumerate(given)] if isinstance(given, tuple) else list(given.items())
+        names = [(str(k), v) for k, v in enumerate(given)] if isinstance(given, tuple) else list(given.items())
         parts = []
         for name, part in names:
             made = None if part is None else pipeline_of(part)
