@@ -126,6 +126,16 @@ def test_a_value_that_a_loop_shares_with_its_surroundings_has_a_place_in_each() 
         np.testing.assert_allclose(got, want, rtol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(3, 5, 0), (3, 0, 4)])
+def test_loops_over_and_with_arrays_without_elements(shape: tuple[int, ...]) -> None:
+    xs, c = placeholder(shape, dt.float32), placeholder(shape[1:], dt.float32)
+    (last,), (ys,) = scan_nodes(lambda s, row: ((s * 0.5 + row,), (s,)), (c,), (xs,))
+    arrays = random_arrays([xs, c])
+    expected = evaluate([last, ys], dict(zip([xs, c], arrays, strict=True)))
+    for got, want in zip(compile_graph([xs, c], [last, ys], backend="native")(arrays), expected, strict=True):
+        assert got.shape == want.shape
+
+
 SAME_BITS = """
 import sys, hashlib, numpy as np
 sys.path.insert(0, sys.argv[1])

@@ -42,6 +42,9 @@ CASES = {
     "text as y": (lambda: classifier().fit(X, np.array(["a", "b", "c"] * 10)), DTypeError, ["'a'", "numpy.unique"]),
     "ragged lists": (lambda: classifier().fit([[1, 2], [3]], [0, 1]), DataError, ["x", "equally long"]),
     "NaN": (lambda: classifier().fit(with_value(np.nan), LABELS), DataError, ["x has nan in row 7, column 2", "1 such"]),
+    "a masked value": (
+        lambda: classifier().fit(np.ma.masked_equal(X, X[7, 2]), LABELS), DataError, ["x has nan in row 7, column 2", "1 such"],
+    ),
     "infinity": (lambda: classifier().fit(with_value(-np.inf), LABELS), DataError, ["x has -inf in row 7, column 2"]),
     "NaN in y": (lambda: regressor().fit(X, changed(VALUES, 3, np.nan)), DataError, ["y has nan in row 3"]),
     "a label too large": (lambda: classifier().fit(X, changed(LABELS, 5, 3)), DataError, ["row 5", "0 to 2", "4 units"]),

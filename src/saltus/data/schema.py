@@ -29,7 +29,7 @@ from saltus.data.quantities import (
 )
 from saltus.data.read import Table, read_table
 from saltus.data.records import Change, aligned, counted, shorten
-from saltus.data.spelling import MISSING, CategoryRule, kept_words, learn_booleans, learn_categories
+from saltus.data.spelling import MISSING, CategoryRule, is_missing, kept_words, learn_booleans, learn_categories
 
 if TYPE_CHECKING:
     import polars as pl
@@ -424,12 +424,12 @@ def _cell_changes(raw: RawColumn, plan: ColumnPlan, column: ParsedColumn, readin
                 )
         return changes
     kept = plan.rule.kept if isinstance(plan.rule, CategoryRule) else ()
-    texts = raw.stripped.filter(pl.Series(column.missing)).drop_nulls().value_counts(sort=True)
-    texts = texts.filter(pl.col(raw.name).str.to_lowercase().is_in(list(reading.missing - set(kept))))
-    if texts.height:
-        count = int(texts["count"].sum())
-        shown = tuple(repr(word) for word in texts[raw.name].head(3).to_list())
-        changes.append(Change(plan.name, "missing", count, f"{counted(count, 'value')} taken as missing", shown))
+    if column.missing.any():
+        unread = Dictionary.of(raw.stripped.filter(pl.Series(column.missing)))
+        words = is_missing(unread.words, reading.missing - set(kept))
+        if words.any():
+            count = int(unread.counts[words].sum())
+            changes.append(Change(plan.name, "missing", count, f"{counted(count, 'value')} taken as missing", unread.examples(words)))
     if kept:
         changes.append(
             Change(

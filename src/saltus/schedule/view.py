@@ -37,7 +37,9 @@ class View:
 
     @property
     def dense(self) -> bool:
-        """Row-major without gaps (axes of length 1 do not matter)."""
+        """Row-major without gaps (axes of length 1 do not matter, and without elements there is nothing between gaps)."""
+        if 0 in self.shape:
+            return True
         expected = 1
         for n, s in zip(reversed(self.shape), reversed(self.strides), strict=True):
             if n != 1 and s != expected:
