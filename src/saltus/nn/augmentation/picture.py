@@ -138,6 +138,12 @@ class Picture:
         self._planes, self._whole = list(values), None
         self.channels = len(self._planes)
 
+    def settle(self) -> None:
+        """Have the planes computed once, for changes that read them several times: a join is stored, and read as it lies."""
+        if len(self.planes) > 1:
+            joined = reshape(concat(self.planes, axis=-1), (self.count, -1))
+            self.planes = [reshape(joined[:, c :: self.channels], self._planes[c].shape) for c in range(self.channels)]
+
     def copy(self) -> Picture:
         """The same images, to be changed apart."""
         return copy.copy(self)

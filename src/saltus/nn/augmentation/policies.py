@@ -80,6 +80,7 @@ def _recolour(
     def asked(name: str) -> Tensor:
         return chosen == OPERATIONS.index(name)
 
+    picture.settle()
     planes = picture.planes
     base = grey(planes) if len(planes) in (1, 3) else planes[0]
     # the share of the image's own value, of its grey, and what is added
