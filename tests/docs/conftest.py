@@ -57,7 +57,8 @@ def write_sales(folder: Path) -> None:
     """sales.csv: two years of days with a weekly wave."""
     day = np.arange(730)
     sold = 50 + 8 * np.sin(2 * np.pi * day / 7) + np.random.default_rng(0).normal(0, 1, 730)
-    pl.DataFrame({"day": (np.datetime64("2022-01-01") + day).astype("datetime64[D]"), "sold": sold.round(2)}).write_csv(folder / "sales.csv")
+    days = (np.datetime64("2022-01-01") + day).astype("datetime64[D]")
+    pl.DataFrame({"day": days, "sold": sold.round(2)}).write_csv(folder / "sales.csv")
 
 
 @pytest.fixture

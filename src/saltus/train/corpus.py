@@ -32,7 +32,7 @@ CLASSIFYING = (
     nn.losses.SparseCategoricalCrossentropy, nn.losses.CategoricalCrossentropy, nn.losses.BinaryCrossentropy, nn.losses.Hinge,
     nn.losses.SquaredHinge, nn.losses.CategoricalHinge, nn.losses.Perceptron,
 )  # fmt: skip
-_GIVEN = ("epochs", "batch_size", "validation", "shuffle", "class_weight", "sample_weight", "callbacks")
+_GIVEN = ("epochs", "batch_size", "validation", "shuffle", "class_weight", "sample_weight", "augment", "callbacks")
 
 
 def fit_options(given: dict[str, Any]) -> fit.Options:
