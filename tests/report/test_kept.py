@@ -126,3 +126,23 @@ def test_large_pictures_are_averaged_down():
     image = Image.open(io.BytesIO(base64.b64decode(thumbnail(pixels).partition(",")[2])))
     assert max(image.size) <= 56
     assert np.asarray(image)[0, 0].tolist() == [200, 200, 200]
+
+
+@pytest.mark.parametrize("test", ["0.2", "0"])
+def test_tables_that_are_read_in_blocks_have_a_page(run_of, tmp_path, test):
+    data = Run.read(run_of("two_classes")).config["data"]
+    words = [data, "-t", "bought", "--epochs", "2", "--test", test, "--set", "memory=1000", "--out", str(tmp_path / "run"), "-q"]
+    assert main(["fit", *words, "--report"]) == 0
+    run, rows = Run.read(tmp_path / "run"), pl.read_csv(data)
+    assert len(run.predictions) == run.result["rows"]
+    assert "kept in memory to judge it" in (tmp_path / "run" / "report.html").read_text()
+    known = set(zip(rows["bought"].to_list(), rows["day"].to_list(), rows["city"].to_list(), strict=True))
+    assert {(one["true"], one["given"]["day"], one["given"]["city"]) for one in run.profile["worst"]} <= known
+
+
+def test_images_that_stay_in_their_files_are_shown(run_of, tmp_path):
+    data = Run.read(run_of("images")).config["data"]
+    assert main(["fit", data, "--epochs", "1", "--set", "memory=1000", "--out", str(tmp_path / "run"), "-q"]) == 0
+    profile = Run.read(tmp_path / "run").profile
+    assert profile["examples"][0]["image"].startswith("data:image/png;base64,")
+    assert profile["worst"][0]["file"].endswith(".png")

@@ -259,7 +259,9 @@ def _worst(run: Run) -> Raw:
                  *(one["given"][name] for name in cells)) for one in worst]  # fmt: skip
         letters = "rrrr" + letters
     more = len(worst[0]["given"]) - len(cells)
-    said = f"The {noun(run)} that it judges worst; row 1 is the first one of the data."
+    blocks = any(isinstance(change, dict) and change["action"] == "read in blocks" for change in run.data.get("changes", ()))
+    first = "those that were kept in memory to judge it" if blocks else "the data"
+    said = f"The {noun(run)} that it judges worst; row 1 is the first one of {first}."
     said += f" {more:,} columns are not shown." if more > 0 else ""
     return Raw(heading(title) + paragraph(said, "soft") + table(head, rows, letters))
 

@@ -164,7 +164,7 @@ def fit_files(files: TableFiles, options: TableOptions) -> TabularModel:
     larger.encode_with(files, encoder)
     held = larger.collected(files, spans.validation, seed) if spans.validation[1] > spans.validation[0] else None
     test = larger.collected(files, spans.test, seed) if spans.test[1] > 0 else read_table(options.test) if other else None
-    files.shown = some if test is None or other else test
+    files.shown = next(part for part in (None if other else test, held, some) if part is not None)  # the rows that are judged
     learnt = larger.StreamedTable(InBlocks(files, spans.train, seed), fitted)
     checked, judged = (None if part is None else encoder.transform(part, target=True) for part in (held, test))
     if options.told is not None:
