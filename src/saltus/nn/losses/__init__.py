@@ -20,13 +20,17 @@ from saltus.nn.losses.classification import (
     SquaredHinge,
 )
 from saltus.nn.losses.distillation import Distillation
+from saltus.nn.losses.embeddings import Circle
 from saltus.nn.losses.functions import (
     binary_crossentropy,
     binary_focal_crossentropy,
     categorical_crossentropy,
     categorical_focal_crossentropy,
     categorical_hinge,
+    circle,
     cosine_similarity,
+    ctc,
+    dice,
     hinge,
     huber,
     kl_divergence,
@@ -40,8 +44,10 @@ from saltus.nn.losses.functions import (
     smooth_l1,
     sparse_categorical_crossentropy,
     squared_hinge,
+    tversky,
 )
 from saltus.nn.losses.logits import made_by
+from saltus.nn.losses.overlap import Dice, Tversky
 from saltus.nn.losses.regression import (
     CosineSimilarity,
     Huber,
@@ -53,14 +59,18 @@ from saltus.nn.losses.regression import (
     Poisson,
     SmoothL1,
 )
+from saltus.nn.losses.sequences import CTC
 
 __all__ = [
+    "CTC",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
     "CategoricalHinge",
+    "Circle",
     "CosineSimilarity",
+    "Dice",
     "Distillation",
     "FunctionLoss",
     "Hinge",
@@ -77,12 +87,16 @@ __all__ = [
     "SmoothL1",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
+    "Tversky",
     "binary_crossentropy",
     "binary_focal_crossentropy",
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
     "categorical_hinge",
+    "circle",
     "cosine_similarity",
+    "ctc",
+    "dice",
     "get",
     "hinge",
     "huber",
@@ -98,4 +112,5 @@ __all__ = [
     "smooth_l1",
     "sparse_categorical_crossentropy",
     "squared_hinge",
+    "tversky",
 ]

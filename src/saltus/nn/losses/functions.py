@@ -10,7 +10,10 @@ from typing import Any
 
 from saltus.nn.config import alias, snake
 from saltus.nn.losses import classification as c
+from saltus.nn.losses import embeddings as e
+from saltus.nn.losses import overlap as o
 from saltus.nn.losses import regression as r
+from saltus.nn.losses import sequences as q
 from saltus.nn.losses.base import FUNCTIONS, Loss
 from saltus.tensor.tensor import Tensor
 
@@ -38,7 +41,10 @@ binary_focal_crossentropy = _function(c.BinaryFocalCrossentropy)
 categorical_crossentropy = _function(c.CategoricalCrossentropy)
 categorical_focal_crossentropy = _function(c.CategoricalFocalCrossentropy)
 categorical_hinge = _function(c.CategoricalHinge)
+circle = _function(e.Circle)
 cosine_similarity = _function(r.CosineSimilarity)
+ctc = _function(q.CTC)
+dice = _function(o.Dice)
 hinge = _function(c.Hinge)
 huber = _function(r.Huber)
 kl_divergence = _function(c.KLDivergence)
@@ -52,6 +58,7 @@ poisson = _function(r.Poisson)
 smooth_l1 = _function(r.SmoothL1)
 sparse_categorical_crossentropy = _function(c.SparseCategoricalCrossentropy)
 squared_hinge = _function(c.SquaredHinge)
+tversky = _function(o.Tversky)
 
 # PyTorch's and scikit-learn's words.
 alias("losses", "cross_entropy_loss", lambda: c.SparseCategoricalCrossentropy(from_logits=True))

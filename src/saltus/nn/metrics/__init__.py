@@ -26,6 +26,7 @@ from saltus.nn.metrics.confusion import (
     TrueNegatives,
     TruePositives,
 )
+from saltus.nn.metrics.correlation import ConcordanceCorrelation, PearsonCorrelation
 from saltus.nn.metrics.names import get
 from saltus.nn.metrics.numbers import (
     BinaryCrossentropy,
@@ -47,15 +48,18 @@ from saltus.nn.metrics.numbers import (
     SquaredHinge,
     Sum,
 )
+from saltus.nn.metrics.overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 
 __all__ = [
     "AUC",
     "Accuracy",
     "BinaryAccuracy",
     "BinaryCrossentropy",
+    "BinaryIoU",
     "CategoricalAccuracy",
     "CategoricalCrossentropy",
     "CategoricalHinge",
+    "ConcordanceCorrelation",
     "CosineSimilarity",
     "F1Score",
     "FBetaScore",
@@ -63,14 +67,19 @@ __all__ = [
     "FalsePositives",
     "FunctionMetric",
     "Hinge",
+    "IoU",
     "KLDivergence",
     "LogCoshError",
     "Mean",
     "MeanAbsoluteError",
     "MeanAbsolutePercentageError",
+    "MeanIoU",
     "MeanSquaredError",
     "MeanSquaredLogarithmicError",
     "Metric",
+    "OneHotIoU",
+    "OneHotMeanIoU",
+    "PearsonCorrelation",
     "Poisson",
     "Precision",
     "PrecisionAtRecall",

@@ -14,6 +14,7 @@ from saltus.nn.losses.base import get as get_loss
 from saltus.nn.metrics.accuracy import BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy
 from saltus.nn.metrics.base import FunctionMetric, Metric
 from saltus.nn.metrics.confusion import FBetaScore
+from saltus.nn.metrics.correlation import PearsonCorrelation
 from saltus.nn.metrics.numbers import R2Score
 
 
@@ -43,7 +44,7 @@ def get(given: Any, loss: Any = None, output_shape: Any = None, where: str = "me
         made = lookup("metrics", Metric, given, where)
     if isinstance(given, str) and plain(given) != plain(type(made).__name__):
         made = made.replace(name=given)  # logs show the word the user chose
-    return made.fitted(output_shape) if isinstance(made, (FBetaScore, R2Score)) else made
+    return made.fitted(output_shape) if isinstance(made, (FBetaScore, R2Score, PearsonCorrelation)) else made
 
 
 def _accuracy(loss: Loss | None, shape: Any, name: str) -> Metric:
