@@ -318,7 +318,17 @@ WRONG = {
     "a share of a generator": (lambda t: model().fit(batches, steps_per_epoch=9, validation=0.2), ArgumentError, "cannot be held out"),
     "y twice": (lambda t: model().fit(Memory(), Y), ArgumentError, "y is given"),
     "unknown labels": (lambda t: model().fit(Memory(X, Y + 5), verbose=0), SaltusError, "class"),
-    "NaN": (lambda t: model().fit(Memory(np.where(X[200, 2] == X, np.nan, X), Y), verbose=0, shuffle=False), DataError, "nan in row"),
+    "NaN": (
+        lambda t: model().fit(Memory(np.where(X[200, 2] == X, np.nan, X), Y), verbose=0, shuffle=False),
+        DataError,
+        "of the rows .*: x has nan in row",
+    ),
+    "NaN in a batch": (lambda t: model().fit([(X, Y), (X * np.nan, Y)], verbose=0), DataError, "batch 2 of epoch 1: x has nan in row 0"),
+    "NaN in a file": (
+        lambda t: model().fit(csv(t, "a,y\n" + "1,0\n2,1\n" * 150 + "nan,1\n"), target="y", verbose=0),
+        DataError,
+        "t.csv, counted from row 1: x has nan in row 300",
+    ),
     "balanced, but labels unknown": (lambda t: model().fit(Cut(), class_weight="balanced"), ArgumentError, "labels of all rows"),
 }
 

@@ -80,6 +80,10 @@ class Blocks(ABC):
     def read(self, block: int) -> Sequence[Any]:
         """A block as (x, y) or (x, y, weights); called in a thread."""
 
+    def place(self, block: int) -> str:
+        """Where a block lies, for messages."""
+        return f"block {block}"
+
     def mark(self) -> Any:
         """Plain values that tell these data from others; a checkpoint keeps them."""
         return {"blocks": len(self.sizes), "rows": sum(self.sizes)}

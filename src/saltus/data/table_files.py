@@ -116,6 +116,10 @@ class TableFiles(Blocks):
             what = f"{file}, rows {span.first + 1:,} to {span.first + span.rows:,} cannot be read: {why}"
             raise DataError(what, fix="is the file complete, and did it change since the training began?") from error
 
+    def place(self, block: int) -> str:
+        span = self.spans[block]
+        return f"{self.files[span.file]}, counted from row {span.first + 1:,}"
+
     def read(self, block: int) -> Sequence[Any]:
         span = self.spans[block]
         return self.encode(self.frame(block), str(self.files[span.file]), span.first)  # type: ignore[no-any-return]

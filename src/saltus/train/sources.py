@@ -95,14 +95,17 @@ class Source(ABC):
 
     # -- what those that read have in common ---------------------------------------------------------------------------
 
-    def _ready(self, given: Any) -> Data:
-        """A batch or block as data, checked."""
+    def _ready(self, given: Any, place: str = "") -> Data:
+        """A batch or block as data, checked; errors say its place."""
         if isinstance(given, Mapping) or not isinstance(given, Sequence) or len(given) not in (2, 3):
             size = f" of {len(given)}" if isinstance(given, Sequence) else ""
             raise DataError(f"data came as a {type(given).__name__}{size}, expected (x, y) or (x, y, weights)", fix="give such a tuple")
         data = arrays.gathered(given[0], given[1], sample_weight=given[2] if len(given) == 3 else None)
         if self.check is not None:
-            self.check(data)
+            try:
+                self.check(data)
+            except DataError as error:
+                raise DataError(f"{place}: {error.what}" if place else error.what, fix=error.fix) from None
         return data if self.weigh is None else self.weigh(data)
 
     def _most(self, batch_size: int) -> int:
@@ -175,7 +178,8 @@ class TakenRows(Source):
         return ahead(self._taken(part) for part in pace.pieces(rows, plan.batch_size, position))
 
     def _taken(self, rows: Array) -> Piece:
-        data = self._ready(self.supply.take(rows.reshape(-1)))
+        first = ", ".join(map(str, rows.reshape(-1)[:3]))
+        data = self._ready(self.supply.take(rows.reshape(-1)), f"of the rows {first}, ...")
         found = tree.leaves(data)[0].shape[0]
         if found != rows.size:
             raise DataError(f"{type(self.supply).__name__}.take gave {found:,} rows for {rows.size:,} numbers", fix="give all of them")
@@ -207,7 +211,7 @@ class InBlocks(Source):
         return rows_of_span(self.supply.sizes[block], self.span, self.seed, block)
 
     def _block(self, block: int) -> Data:
-        data = self._ready(self.supply.read(block))
+        data = self._ready(self.supply.read(block), self.supply.place(block))
         found = tree.leaves(data)[0].shape[0]
         if found != self.supply.sizes[block]:
             what = f"block {block} has {found:,} rows, expected {self.supply.sizes[block]:,}"
@@ -295,7 +299,10 @@ class InBatches(Source):
 
     def _grouped(self, pace: Pace, epoch: int, position: int) -> Iterator[Piece]:
         """Neighbouring batches of the same form as one piece, where there are enough of them; others alone."""
-        batches = (self._ready(batch) for batch in self.supply.epoch(epoch, position))
+        batches = (
+            self._ready(batch, f"batch {number + 1:,} of epoch {epoch + 1}")
+            for number, batch in enumerate(self.supply.epoch(epoch, position), position)
+        )
         waiting: list[Data] = []
         while True:
             steps = pace.take(position)
