@@ -89,7 +89,7 @@ class Picture:
         self.count, self.channels = x.shape[0], x.shape[3]
         self._matrix, self._exact = IDENTITY, True
         self._warps: list[Warp] = []
-        self._pending = False
+        self._pending = self._sampled_since = False
         self._border: Border | None = None  # of what is pending; None when nothing from outside is fetched
 
     # -- places --------------------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ class Picture:
         if self._pending:
             self._planes, self._whole = self._sampled(self._border or Border("nearest")), None
             self._matrix, self._warps, self._exact, self._border, self._pending = IDENTITY, [], True, None, False
-            self._source = self.size
+            self._source, self._sampled_since = self.size, True
         elif self._whole is not None:
             self._planes = [self._whole[..., c : c + 1].astype("float32") for c in range(self.channels)]
             self._whole = None
@@ -138,9 +138,14 @@ class Picture:
         self._planes, self._whole = list(values), None
         self.channels = len(self._planes)
 
-    def settle(self) -> None:
-        """Have the planes computed once, for changes that read them several times: a join is stored, and read as it lies."""
-        if len(self.planes) > 1:
+    def settle(self, *, always: bool = False) -> None:
+        """Have planes computed once, for changes that read them several times: a join is stored, and read as it lies.
+
+        Args:
+            always: also where they were not sampled since, so that computing them again costs little.
+        """
+        if len(self.planes) > 1 and (self._sampled_since or always):
+            self._sampled_since = False
             joined = reshape(concat(self.planes, axis=-1), (self.count, -1))
             self.planes = [reshape(joined[:, c :: self.channels], self._planes[c].shape) for c in range(self.channels)]
 
