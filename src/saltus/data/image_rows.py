@@ -32,6 +32,13 @@ class ImageRows(Rows):
 
     Raises:
         DataError: a class that the encoder does not know; files that cannot be read, when they are taken.
+
+    Example:
+        >>> images, encoder = read_images((np.zeros((4, 6, 8), "uint8"), ["cat", "dog"] * 2)), ImageEncoder()
+        >>> encoder.fit(images, np.arange(4))
+        >>> pixels, labels = ImageRows(encoder, images, np.arange(4)).take(np.array([3, 0]))
+        >>> pixels.shape, labels.tolist()
+        ((2, 6, 8, 1), [1, 0])
     """
 
     def __init__(self, encoder: ImageEncoder, images: ImageSet, rows: Array) -> None:
@@ -75,7 +82,8 @@ class Pixels:
     rows: ImageRows
 
     def __getitem__(self, row: int) -> Array:
-        return self.rows.take(np.array([row]))[0][0]
+        pixels, _ = self.rows.take(np.array([row]))
+        return np.asarray(pixels[0])
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,15 @@ class Batches:
 
     Raises:
         ArgumentError: the number of batches is not known, or what was given gives none.
+
+    Example:
+        >>> def batches(epoch):
+        ...     rng = np.random.default_rng(epoch)
+        ...     while True:
+        ...         x = rng.normal(size=(32, 4))
+        ...         yield x, x.sum(axis=1)
+        >>> [x.shape for x, y in Batches(batches, steps_per_epoch=3).epoch(0, 1)]
+        [(32, 4), (32, 4)]
     """
 
     def __init__(self, given: Any, steps_per_epoch: int | None = None) -> None:

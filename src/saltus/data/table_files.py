@@ -77,6 +77,15 @@ class TableFiles(Blocks):
     Raises:
         DataError: a file is missing, empty, has other columns than the first, or is packed.
         UnknownNameError: no such target.
+
+    Example:
+        >>> import tempfile
+        >>> import polars
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     polars.DataFrame({"a": [1.0, 2.0, 3.0], "y": [0, 1, 1]}).write_parquet(f"{folder}/t.parquet")
+        ...     files = TableFiles(f"{folder}/t.parquet", "y", rows=2)
+        ...     files.sizes, files.read(1)[1].tolist()
+        ((2, 1), [1])
     """
 
     def __init__(
@@ -122,7 +131,7 @@ class TableFiles(Blocks):
 
     def read(self, block: int) -> Sequence[Any]:
         span = self.spans[block]
-        return self.encode(self.frame(block), str(self.files[span.file]), span.first)  # type: ignore[no-any-return]
+        return self.encode(self.frame(block), str(self.files[span.file]), span.first)
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """All blocks in order."""
@@ -208,8 +217,8 @@ class TableFiles(Blocks):
             made[column] = values.to_numpy().astype(np.uint8) if values.dtype == pl.Boolean else values.to_numpy()
         y = made.pop(self.target)
         x = np.empty((frame.height, len(made)), np.float32)
-        for place, values in enumerate(made.values()):
-            x[:, place] = values
+        for place, array in enumerate(made.values()):
+            x[:, place] = array
         if y.dtype.kind == "f" and self._whole_target:
             whole = y.astype(np.int64)
             if not (whole == y).all():

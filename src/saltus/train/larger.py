@@ -80,7 +80,11 @@ class Spans:
 
 
 def spans_of(rows: int, test: float, validation: float) -> Spans:
-    """The parts of so many rows, the last two of at most SOME rows each."""
+    """The parts of so many rows, the last two of at most SOME rows each.
+
+    >>> spans_of(1_000, 0.2, 0.5).test, spans_of(10_000_000, 0.2, 0.5).test
+    ((0.0, 0.2), (0.0, 0.01))
+    """
     judged = min(test, SOME / rows)
     held = min(validation * (1 - judged), SOME / rows)
     return Spans((judged + held, 1.0), (judged, judged + held), (0.0, judged))

@@ -116,7 +116,7 @@ class Source(ABC):
 def bytes_of_row(data: Data) -> int:
     """Bytes that a row of data takes."""
     leaves = tree.leaves(data)
-    return max(1, sum(_values(leaf).nbytes for leaf in leaves) // max(1, leaves[0].shape[0]))
+    return max(1, int(sum(_values(leaf).nbytes for leaf in leaves)) // max(1, int(leaves[0].shape[0])))
 
 
 def _local(steps: int, batch: int) -> Array:

@@ -96,7 +96,7 @@ def fit_table(source: Any, target: str | None = None, options: TableOptions | No
 
     Args:
         source: anything `read_table` takes: a CSV, Parquet, JSON lines or Arrow file, a frame, a dict of
-            columns.
+            columns. Or a list of files, or a file larger than `memory`: they are read in blocks.
         target: the column to predict; None takes the last one.
         options: how; None for the defaults.
         changes: single options by name.
