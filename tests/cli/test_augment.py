@@ -30,6 +30,11 @@ def test_a_sheet_shows_images_and_changed_copies(saltus, shades):
     assert np.array_equal(np.asarray(Image.open("again.png")), sheet)
 
 
+def test_a_sheet_needs_no_classes(saltus, shades):
+    assert saltus("augment", "shades.npz", "--preview", "out.png", "--images", 1, "--copies", 2) == 0
+    assert "1 images, 2 copies" in saltus.out
+
+
 def test_what_cannot_be_drawn_is_said(saltus, shades, flowers):
     assert saltus("augment", "shades.npz", "--preview", "out.png", "--augment", "lihgt") == 2
     assert "light" in saltus.err

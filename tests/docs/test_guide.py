@@ -93,6 +93,14 @@ def test_a_page_of_the_guide_runs_and_prints_what_it_shows(page, files, monkeypa
             assert doctest.OutputChecker().check_output(wanted, said, LOOSE), f"{page.name}, line {line}, printed:\n{said}"
 
 
+def test_the_example_of_the_readme_runs(files):
+    page, names = ROOT / "README.md", {"__name__": "readme"}
+    for language, code, line in blocks(page):
+        if language == "python":
+            run_python(code, line, page, names, expected=False)
+    assert len(names["run"]) == 20
+
+
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "docs" / "guide" / "README.md", ROOT / "README.md"], ids=lambda page: page.stem)
 def test_links_lead_to_files(page):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):

@@ -40,10 +40,10 @@ def run(data: str, augment: str, preview: str, images: int, copies: int, size: s
 
 def some_images(source: Any, count: int, size: tuple[int, int] | None, seed: int) -> Array:
     """Images drawn from a source, as they go into a network: uint8 (N, height, width, channels)."""
-    found = read_images(source)
+    found = read_images(source, labelled=False)
     encoder = encoder_of(ImageOptions(size=size, skip_corrupt=True))
     rows = np.sort(np.random.default_rng(seed).permutation(len(found))[:count])
-    encoder.fit(found, rows)
+    encoder.fit(found, rows, labelled=False)
     pixels = encoder.encode(found, rows, target=False).pixels
     if not len(pixels):
         raise DataError(f"{found.name}: none of the {len(rows)} images drawn can be read", fix="give another --seed")

@@ -133,25 +133,26 @@ class ImageEncoder:
 
     # -- fitting -------------------------------------------------------------------------------------------------------
 
-    def fit(self, images: ImageSet, rows: Array) -> None:
+    def fit(self, images: ImageSet, rows: Array, *, labelled: bool = True) -> None:
         """Choose size, channels and classes.
 
         Args:
             images: all of them.
             rows: numbers of those to learn from.
+            labelled: whether the classes are needed.
 
         Raises:
             DataError: none can be read, or there are not two classes.
         """
-        if images.labels is None:
+        if labelled and images.labels is None:
             raise DataError(f"the classes of {images.name} are not known", fix="give a folder root/<class>/<file>, or (x, y)")
-        self.classes = tuple(sorted({images.labels[row] for row in rows}))
-        if len(self.classes) < 2:
+        self.classes = tuple(sorted({images.labels[row] for row in rows})) if labelled else ()
+        if labelled and len(self.classes) < 2:
             raise DataError(f"{images.name} has one class, {self.classes[0]!r}: there is nothing to learn", fix="add images of others")
         changes = list(images.notes)
         form = self._form_of_files(images, rows, changes) if images.pixels is None else self._form_of_arrays(images.pixels, rows, changes)
         self.form = form
-        self.report = ImageReport(form, counts(images.labels), tuple(changes))
+        self.report = ImageReport(form, counts(images.labels or ()), tuple(changes))
 
     def _form_of_arrays(self, pixels: Array, rows: Array, changes: list[str]) -> Form:
         _, height, width, channels = pixels.shape
