@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from saltus.report.about_data import seconds
-from saltus.report.charts import Plot, extent, figure, matrix
-from saltus.report.markup import Raw, bar, charts, heading, number, paragraph, percent, picture, pictures, section, table, text
+from saltus.report.charts import MANY, Plot, extent, figure, matrix
+from saltus.report.markup import Raw, bar, charts, folded, heading, number, paragraph, percent, picture, pictures, section, table, text
 from saltus.report.profile import evenly, histogram
 from saltus.report.run import Run
 from saltus.report.words import beats, horizon, meaning, metric, noun, part
@@ -19,7 +19,7 @@ from saltus.train.curves import Confusion
 
 Array = np.ndarray[Any, Any]
 
-_CLASSES, _DOTS, _CELLS, _WORST, _SURE, _AHEAD, _STEPS = 25, 700, 8, 12, 5, 3, 80
+_CLASSES, _LISTED, _DOTS, _CELLS, _WORST, _SURE, _AHEAD, _STEPS = 25, 40, 700, 8, 12, 5, 3, 80
 
 
 def about_results(run: Run) -> Raw:
@@ -93,7 +93,7 @@ def _judged(run: Run) -> tuple[Array, Array]:
 def _classified(run: Run) -> Raw:
     true, shares = _judged(run)
     found = confusion_matrix(true, shares, run.model.classes)
-    figures = [_confusion(found), _reliability(run, true, shares)]
+    confusion, figures = _confusion(found), [_reliability(run, true, shares)]
     if len(run.model.classes) == 2 and 0 < true.sum() < len(true):
         figures += _two_classes(run, true, shares)
     rows = [
@@ -102,8 +102,13 @@ def _classified(run: Run) -> Raw:
         for row in found.table()
     ]  # fmt: skip
     note = "Precision: how often it is right when it names this class. Recall: how many of this class it finds. F1: both in one."
-    head = ("class", noun(run), "named", "precision", "recall", "F1", "")
-    return Raw(charts(figures) + heading("Class by class") + paragraph(note, "soft") + table(head, rows, "krrrrrl"))
+    head, kinds = ("class", noun(run), "named", "precision", "recall", "F1", ""), "krrrrrl"
+    rest = folded(f"{len(rows) - _LISTED:,} more classes", table(head, rows[_LISTED:], kinds)) if len(rows) > _LISTED else ""
+    if len(run.model.classes) > MANY:
+        shown = Raw(f'<div class="wide">{confusion}</div>' + charts(figures))
+    else:
+        shown = charts([confusion, *figures])
+    return Raw(shown + heading("Class by class") + paragraph(note, "soft") + table(head, rows[:_LISTED], kinds) + rest)
 
 
 def _confusion(found: Confusion) -> str:

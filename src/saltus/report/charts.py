@@ -17,6 +17,7 @@ import numpy as np
 Numbers = Sequence[float] | np.ndarray[Any, Any]
 
 WIDTH, HEIGHT = 440, 268
+MANY = 12  # classes; a matrix of more of them is wide
 _RIGHT, _TOP, _BOTTOM = 12, 20, 38
 _POINTS = 400  # of a line at most
 
@@ -299,12 +300,12 @@ def matrix(counts: np.ndarray[Any, Any], names: Sequence[str]) -> str:
         4
     """
     classes = len(names)
-    short = [_short(name, 14 if classes <= 12 else 10) for name in names]
+    short = [_short(name, 14 if classes <= MANY else 10) for name in names]
     left = 22 + min(96, 6.4 * max(map(len, short)))
-    cell = min(84.0, (WIDTH - left - 8) / classes)
+    cell = min(84.0, ((WIDTH if classes <= MANY else 720) - left - 8) / classes)
     level = cell >= 6.6 * max(map(len, short))  # names of columns fit without turning them
     top = 34.0 if level else 24 + min(78, 5.6 * max(map(len, short)))
-    width, height = left + cell * classes + 8, top + cell * classes + 6
+    width, height = left + cell * classes + (8 if level else 48), top + cell * classes + 6
     size = min(13.0, cell * 0.42)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     parts = [_text(left, 11, "predicted", kind="name"), _text(4, top - 8, "true", kind="name")]
@@ -321,10 +322,11 @@ def matrix(counts: np.ndarray[Any, Any], names: Sequence[str]) -> str:
         box = f'x="{x + 1:.1f}" y="{y + 1:.1f}" width="{cell - 2:.1f}" height="{cell - 2:.1f}" rx="2"'
         parts.append(f'<g><title>{said}</title><rect class="cell {kind}" {box} fill-opacity="{0.03 + 0.97 * share:.2f}"/>')
         if size >= 6 and (count or classes <= 8):
-            more = f'font-size="{size:.1f}"'
+            more = f'style="font-size:{size:.1f}px"'
             parts.append(_text(x + cell / 2, y + cell / 2 + size * 0.36, f"{count:,}", "middle", f"count{over}", more=more))
         parts.append("</g>")
-    about = f'style="max-width:{width:.0f}px" role="img" aria-label="confusion matrix"'
+    least = f";min-width:{0.8 * width:.0f}px" if classes > MANY else ""
+    about = f'style="max-width:{width:.0f}px{least}" role="img" aria-label="confusion matrix"'
     return f'<svg class="plot" viewBox="0 0 {width:.0f} {height:.0f}" {about}>{"".join(parts)}</svg>'
 
 

@@ -66,7 +66,7 @@ figcaption small{display:block}
 svg.plot{display:block;width:100%;height:auto;max-width:560px}
 .plot text{font-size:11px;fill:var(--soft)}
 .plot .name{font-size:11px;font-weight:600}.plot .said{font-size:11px;fill:var(--text)}
-.plot .count{fill:var(--text);font-size:inherit}.plot .over{fill:var(--over)}
+.plot .count{fill:var(--text)}.plot .over{fill:var(--over)}
 .grid{stroke:var(--faint);stroke-width:1;fill:none}.axis{stroke:var(--n);stroke-width:1;fill:none}
 .line{fill:none;stroke-width:2;stroke-linejoin:round}
 .line.a{stroke:var(--a)}.line.b{stroke:var(--b);stroke-dasharray:7 4}.line.c{stroke:var(--c);stroke-dasharray:2 3}
