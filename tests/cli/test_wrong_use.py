@@ -36,6 +36,7 @@ GOOD = "a,b,y\n" + "".join(f"{i},{i % 7},{'no' if i < 20 else 'yes'}\n" for i in
         (["--target", "z"], "unknown target column 'z'", "use one of: a, b, y"),
         (["--column", "c=drop"], "unknown", "a"),
         (["--column", "a=nubmer"], "'nubmer'", "number"),
+        (["--ensemble", "baging"], "'baging'", "did you mean 'bagging'"),
         (["--test", "nowhere.csv"], "nowhere.csv", "fix:"),
     ],
 )  # fmt: skip
@@ -46,6 +47,7 @@ def test_a_wrong_option_is_refused_with_what_is_expected(saltus, tmp_path, words
     assert message in saltus.err
     assert fix in saltus.err
     assert "Traceback" not in saltus.err
+    assert not list(Path().glob("runs/*"))
 
 
 @pytest.mark.parametrize(

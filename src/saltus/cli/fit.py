@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from saltus.base.errors import ArgumentError
+from saltus.base.errors import ArgumentError, DataError, UnknownNameError
 from saltus.cli import runs
 from saltus.cli.options import FitSettings, pairs, values_of
 from saltus.cli.report import run as write_page
@@ -93,6 +93,10 @@ class Fit:
         """Train, save, and say the result."""
         try:
             self._run(opened, said, resume=resume)
+        except (ArgumentError, DataError, UnknownNameError):
+            if not resume:
+                runs.discard(self.folder)
+            raise
         except KeyboardInterrupt as stopped:
             raise Interrupted(f"{stopped}\ngo on with: saltus fit --resume {self.folder}".strip()) from None
 

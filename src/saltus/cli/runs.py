@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import shlex
+import shutil
 import sys
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -35,7 +36,7 @@ from saltus.report.run import (
 
 __all__ = [
     "CHECKPOINTS", "CONFIGURATION", "DATA", "ENVIRONMENT", "FOLDS", "HISTORY", "MODEL", "PAGE", "PREDICTIONS", "PROFILE", "RESULT",
-    "STUDY", "TRIALS", "environment", "existing_folder", "new_folder", "read_json", "write_json", "write_text",
+    "STUDY", "TRIALS", "discard", "environment", "existing_folder", "new_folder", "read_json", "write_json", "write_text",
 ]  # fmt: skip
 
 
@@ -58,6 +59,12 @@ def new_folder(name: str, asked: str | None) -> Path:
     except OSError as error:
         raise StorageError(f"cannot make the folder {folder}: {error.strerror}", fix="choose another place with --out") from error
     return folder
+
+
+def discard(folder: Path) -> None:
+    """Take back the folder of a run that was refused before it trained anything."""
+    if not any((folder / name).exists() for name in (CHECKPOINTS, MODEL)):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def existing_folder(path: str) -> Path:
