@@ -79,6 +79,9 @@ LINES = [
     adult("AdaBoost", "--ensemble adaboost"),
     adult("gradient boosting", "--ensemble boosting"),
     Line("fashion", "Fashion-MNIST", 70_000, "fit fashion-mnist", ("fashion-mnist",), section=IMAGES),
+    Line(
+        "augmented", "Fashion-MNIST, augmented", 70_000, "fit fashion-mnist --augment standard", ("fashion-mnist",), section=IMAGES,
+    ),
     Line("reviews", "IMDB reviews, sentiment", 25_000, "fit imdb.csv --target label", ("imdb.csv",), section=TEXTS, note=NOTES["reviews"]),
     Line("reviews", "Rotten Tomatoes sentences, sentiment", 8530, "fit rt.csv --target label", ("rt.csv",), section=TEXTS),
     Line(
