@@ -77,7 +77,9 @@ def wanted(kind: str, given: Any) -> tuple[list[str], Any]:
     before = []
     for word in filter(None, (part.strip() for part in given.split(","))):
         if word not in names(kind):
-            raise unknown_name(f"augmentation of the kind {kind}", word, names(kind))
+            error = unknown_name(f"augmentation of the kind {kind}", word, names(kind))
+            error.fix = f"{error.fix} (there are {', '.join(names(kind))})"
+            raise error
         if word in BEFORE.get(kind, ()):
             before.append(word)
         elif word != NONE:
