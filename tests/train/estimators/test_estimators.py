@@ -1,7 +1,11 @@
 """Networks are ordinary scikit-learn estimators: they pass its own checks and work in its tools."""
 
+import os
 import pickle
 import pickletools
+import subprocess
+import sys
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -20,6 +24,7 @@ from saltus.train.estimators import NetworkAutoencoder, NetworkClassifier, Netwo
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore::sklearn.exceptions.SkipTestWarning")
 
+SOURCE = Path(sl.__file__).parents[1]
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 4))
 Y = np.array(["low", "middle", "high"])[np.digitize(X[:, 0] + 0.5 * X[:, 1], [-0.5, 0.5])]
@@ -33,6 +38,12 @@ def test_scikit_learns_own_checks_pass(estimator, check):
 
 def test_it_is_reached_as_sl_sklearn():
     assert sl.sklearn.NetworkClassifier is NetworkClassifier
+
+
+def test_without_scikit_learn_the_command_that_installs_it_is_said():
+    code = "import sys; sys.modules['sklearn'] = None; import saltus; saltus.sklearn"
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(SOURCE)})
+    assert made.returncode == 1 and 'pip install "saltus[sklearn]"' in made.stderr
 
 
 def test_a_classifier_learns_and_gives_probabilities_of_named_classes():

@@ -9,6 +9,10 @@ import warnings
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from saltus import nn, optim
 from saltus.base import tree
@@ -18,14 +22,6 @@ from saltus.train import store
 from saltus.train.callbacks import Callback, EarlyStopping, ReduceLROnPlateau
 from saltus.train.model import Model
 from saltus.train.probing import free_memory
-
-try:
-    from sklearn.base import BaseEstimator
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.utils import check_random_state
-    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
-except ImportError as error:
-    raise ArgumentError("sl.sklearn needs scikit-learn 1.6 or later, but it is missing", fix='pip install "saltus[sklearn]"') from error
 
 Array = np.ndarray[Any, Any]
 

@@ -210,8 +210,8 @@ def compare_optimizers(
     if known:
         quick, slow = (f(known, key=lambda o: o.row["epochs_to_same_loss"]) for f in (min, max))
         findings.append(
-            f"{quick.variant.name} reached the loss that all reach after {quick.row['epochs_to_same_loss']} epochs, "
-            f"{slow.variant.name} after {slow.row['epochs_to_same_loss']}."
+            f"{quick.variant.name} reached the loss that all reach in epoch {quick.row['epochs_to_same_loss']}, "
+            f"{slow.variant.name} in epoch {slow.row['epochs_to_same_loss']}."
         )
     findings.append(
         f"State beside the {weights:,} bytes of weights: {light.variant.name} keeps {light.row['state_bytes']:,} bytes, "
