@@ -66,7 +66,7 @@ def test_numbers_with_fractions_are_not_stratified_and_series_are_taken():
     [
         ({"rows": 10, "share": 0.0}, r"share is 0\.0"),
         ({"rows": 10, "share": 1}, "share is 1"),
-        ({"rows": 1}, "1 rows cannot be split"),
+        ({"rows": 1}, "1 row cannot be split"),
         ({"rows": 10, "stratify": True}, "needs the targets"),
         ({"rows": np.zeros((4, 2))}, r"shape \(4, 2\)"),
     ],

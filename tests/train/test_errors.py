@@ -69,6 +69,7 @@ CASES = {
         ["from_logits=True", "softmax", "twice"],
     ),
     "another width": (lambda: _built().predict(X[:, :3]), ShapeError, ["(30, 3)", "(N, 4)"]),
+    "no rows a call": (lambda: _built().predict(X, batch_size=0), ArgumentError, ["batch_size is 0"]),
     "a sample without its axis": (lambda: _built().predict(X[0]), ShapeError, ["x[None]"]),
     "another number of inputs": (lambda: _built().predict((X, X)), ArgumentError, ["built for the inputs one array"]),
     "validation of another width": (lambda: classifier().fit(X, LABELS, validation=(X[:, :2], LABELS)), ShapeError, ["(N, 4)"]),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from saltus.base.errors import ArgumentError
+from saltus.data.records import counted
 
 
 def split_rows(rows: Any, share: float = 0.2, *, seed: int = 0, stratify: bool | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +38,8 @@ def split_rows(rows: Any, share: float = 0.2, *, seed: int = 0, stratify: bool |
     if stratify and labels is None:
         raise ArgumentError("stratify=True needs the targets", fix="pass the targets in place of the number of rows")
     if count < 2:
-        raise ArgumentError(f"{count} rows cannot be split into two parts", fix="give at least two rows")
+        fix = "give more rows, or hold nothing out: a share of 0 where it is asked for"
+        raise ArgumentError(f"{counted(count, 'row')} cannot be split into two parts", fix=fix)
     order = np.random.Generator(np.random.Philox(seed)).permutation(count)
     wanted = min(max(round(count * share), 1), count - 1)
     if labels is None:

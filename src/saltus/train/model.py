@@ -424,7 +424,7 @@ class Model(Probing):
         told.call("on_predict_begin", {})
         given = self._inputs(x)
         count = arrays.rows_of(arrays.named(given, "x"))
-        size = batch_size or PREDICT_ROWS
+        size = PREDICT_ROWS if batch_size is None else training_plan(max(count, 1), batch_size).batch_size
         parts = []
         for begin in range(0, count, size):
             rows = min(size, count - begin)
