@@ -58,7 +58,7 @@ def run_shell(code: str) -> str:
             continue
         if words[0] != "saltus":
             command = shlex.join([sys.executable if word == "python" else word for word in words])
-            done = subprocess.run(["env", *shlex.split(command)], capture_output=True, text=True, check=True)
+            done = subprocess.run(["env", f"PYTHONPATH={ROOT / 'src'}", *shlex.split(command)], capture_output=True, text=True, check=True)
             said += done.stdout + done.stderr
             continue
         out = io.StringIO()
