@@ -119,9 +119,10 @@ class RawColumn:
     Args:
         series: a Polars series of any kind.
         missing: the texts, in lower case, that stand for "no value".
+        rows: of a part of a table, the number in it of each cell's row, int64 (N,); for messages.
     """
 
-    def __init__(self, series: pl.Series, missing: frozenset[str]) -> None:
+    def __init__(self, series: pl.Series, missing: frozenset[str], rows: np.ndarray | None = None) -> None:
         kind = series.dtype
         if isinstance(kind, pl.Categorical | pl.Enum) or kind == pl.Null:
             series = series.cast(pl.String)
@@ -134,7 +135,11 @@ class RawColumn:
                 f"column {series.name!r} holds {kind} cells, which are neither numbers, texts nor dates",
                 fix="leave the column out, or convert it to one of these",
             )
-        self.series, self.name, self.missing = series, series.name, missing
+        self.series, self.name, self.missing, self._rows = series, series.name, missing, rows
+
+    def row(self, place: int) -> str:
+        """A cell's row as messages name it: counted from 1, in the table that was read."""
+        return f"{int(place if self._rows is None else self._rows[place]) + 1:,}"
 
     @property
     def is_text(self) -> bool:
@@ -272,10 +277,10 @@ def _refusal(raw: RawColumn, plan: ColumnPlan, rows: np.ndarray, table: str) -> 
     first = int(rows[0])
     more = ""
     if len(rows) > 1:
-        others = ", ".join(f"row {int(row) + 1:,}: {shorten(raw.series[int(row)], 30)!r}" for row in rows[1:3])
+        others = ", ".join(f"row {raw.row(int(row))}: {shorten(raw.series[int(row)], 30)!r}" for row in rows[1:3])
         more = f" ({counted(len(rows) - 1, 'more cell')} like it: {others}{', ...' if len(rows) > 3 else ''})"
     found = f"{shorten(raw.series[first])!r} is not {KINDS[plan.kind]}"
-    what = f"{where}column {plan.name!r}, row {first + 1:,}: {found}{more}"
+    what = f"{where}column {plan.name!r}, row {raw.row(first)}: {found}{more}"
     like = f" such as {plan.example!r}" if plan.example else ""
     fix = f"the column holds {plan.kind}s{like}; correct the cell, or leave it blank if the value is not known"
     return DataError(what, fix=fix.replace("categorys", "categories"))

@@ -219,7 +219,8 @@ def inspect(
         if name not in frame.columns:
             raise unknown_name("column in overrides", name, frame.columns)
     findings = {
-        name: _Finding(RawColumn(frame[name], reading.missing), Override.of(name, overrides.get(name, {}))) for name in frame.columns
+        name: _Finding(RawColumn(frame[name], reading.missing, table.rows), Override.of(name, overrides.get(name, {})))
+        for name in frame.columns
     }
     if not reading.decimal:
         reading = replace(reading, decimal=_decimal_of_table(findings.values()))

@@ -221,7 +221,7 @@ class TableEncoder:
         schema, parsed = inspect(table, given, self.reading, target)
         changes, plan = list(schema.changes), None
         if target is not None:
-            raw = RawColumn(frame[target], self.reading.missing)
+            raw = RawColumn(frame[target], self.reading.missing, table.rows)
             plan, parsed[target], more = fit_target(raw, parsed[target], task, scalers.get(target, ""))
             changes += more
         rows = self._training_rows(parsed, plan, changes)
@@ -270,9 +270,9 @@ class TableEncoder:
         if target not in table.frame.columns:
             raise unknown_name("target column", target, table.frame.columns)
         given = {name: how for name, how in (overrides or {}).items() if name == target}
-        alone = Table(table.frame.select(target), table.name)
+        alone = Table(table.frame.select(target), table.name, rows=table.rows)
         _, parsed = inspect(alone, given, self.reading, target)
-        plan, column, _ = fit_target(RawColumn(alone.frame[target], self.reading.missing), parsed[target], task)
+        plan, column, _ = fit_target(RawColumn(alone.frame[target], self.reading.missing, table.rows), parsed[target], task)
         if plan.task == "regression":
             return None
         codes, gone = plan.of_column(column)
@@ -343,7 +343,7 @@ class TableEncoder:
         rows, labels = np.arange(table.frame.height), None
         frame = table.frame
         if with_target and self.target is not None:
-            labels, gone = self.target.encode(RawColumn(frame[self.target.name], self.reading.missing), table.name)
+            labels, gone = self.target.encode(RawColumn(frame[self.target.name], self.reading.missing, table.rows), table.name)
             if gone.any():
                 rows = np.flatnonzero(~gone)
                 count = int(gone.sum())
@@ -358,7 +358,7 @@ class TableEncoder:
                 labels = labels[rows]
         features = []
         for encoder in self.encoders:
-            column = parse(RawColumn(frame[encoder.plan.name], self.reading.missing), encoder.plan, table.name)
+            column = parse(RawColumn(frame[encoder.plan.name], self.reading.missing, table.rows), encoder.plan, table.name)
             notes += _notes_on_cells(encoder, column)
             features.append(encoder.encode(column.take(rows) if len(rows) < frame.height else column))
         return _stack(features, labels, table.rows_of(rows), tuple(notes))

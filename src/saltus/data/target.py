@@ -61,7 +61,7 @@ class TargetPlan:
             known = ", ".join(map(repr, self.labels[:10])) + (", ..." if len(self.labels) > 10 else "")
             where = f"{table}, " if table else ""
             found = f"{shorten(raw.series[row])!r} is none of the {len(self.labels)} classes of the training data"
-            raise DataError(f"{where}target {self.name!r}, row {row + 1:,}: {found}", fix=f"the classes are {known}")
+            raise DataError(f"{where}target {self.name!r}, row {raw.row(row)}: {found}", fix=f"the classes are {known}")
         return codes, gone
 
     def of_column(self, column: ParsedColumn) -> tuple[np.ndarray, np.ndarray]:
