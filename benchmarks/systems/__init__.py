@@ -79,9 +79,9 @@ def modes(system: str, work: Work) -> tuple[str, ...]:
         case _, NetworkTraining(network) | NetworkInference(network):
             return network_modes(system, images=any(len(shape) == 3 for shape in network.shapes()))
         case "torch", Bagging():
-            return ("DataLoader", "batches by index")
+            return ("DataLoader", "batches by index", "batches by index, one thread")
         case "torch", Search():
-            return ("DataLoader", "batches by index", "batches by index, two at a time")
+            return ("DataLoader", "batches by index", "batches by index, one thread", "batches by index, two at a time")
         case "torch", Augmentation():
             return ("channels_last", "NCHW")
         case "sklearn", CrossValidation():

@@ -51,7 +51,7 @@ def accuracy(outputs: torch.Tensor, y: torch.Tensor) -> float:
 
 
 def bagging(work: Bagging, mode: str, threads: int) -> Prepared:
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1 if "one thread" in mode else threads)
     (x, y), (other_x, other_y) = tensors(work.data()), tensors(work.others())
 
     def once() -> float:
@@ -76,7 +76,7 @@ def search(work: Search, mode: str, threads: int) -> Prepared:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     at_once = 2 if "two at a time" in mode else 1
-    torch.set_num_threads(max(1, threads // at_once))
+    torch.set_num_threads(1 if at_once > 1 or "one thread" in mode else threads)
     (x, y), (judge_x, judge_y), (other_x, other_y) = (tensors(d) for d in (work.data(), work.judging(), work.others()))
 
     def once() -> float:
