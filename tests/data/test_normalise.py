@@ -149,3 +149,8 @@ def test_an_unknown_scaler_gives_the_nearest_name():
     with pytest.raises(UnknownNameError, match="unknown scaler 'standart'") as caught:
         Scaler.fit(np.arange(3.0), "standart")
     assert "'standard'" in str(caught.value.fix)
+
+
+def test_the_largest_numbers_there_are_get_a_scaler_and_stay_finite():
+    values = np.where(np.arange(100) % 2, 1e308, -1e-308)
+    assert np.isfinite(Scaler.fit(values, "auto").apply(values)).all()

@@ -146,6 +146,8 @@ def test_scores_equal_their_definitions():
     assert area_under_roc(np.array([0, 1]), np.array([0.1, 0.9])) == 1.0
     true, found = np.array([1.0, 2.0, 4.0]), np.array([1.0, 3.0, 2.0])
     assert regression_scores(true, found) == pytest.approx({"rmse": np.sqrt(5 / 3), "mae": 1.0, "r2": 1 - 5 / (14 / 3)})
+    huge = regression_scores(true * 1e200, found * 1e200)
+    assert huge == pytest.approx({"rmse": np.sqrt(5 / 3) * 1e200, "mae": 1e200, "r2": 1 - 5 / (14 / 3)})
 
 
 def test_rows_that_stand_in_two_parts_are_reported():

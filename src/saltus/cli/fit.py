@@ -15,6 +15,7 @@ from saltus.cli.options import FitSettings, pairs, values_of
 from saltus.cli.report import run as write_page
 from saltus.cli.text import results
 from saltus.data import sets
+from saltus.data.records import counted
 from saltus.report.keep import Keeper
 from saltus.train import Interrupted, kinds
 from saltus.train.fitted import Encoder, Fitted
@@ -151,8 +152,8 @@ class Fit:
         facts = {"measured_on": part, "rows": rows, "scores": model.scores, "baseline": model.baseline, "confused": model.confused}
         facts |= {"others": model.others} if model.others else {}
         runs.write_json(self.folder / runs.RESULT, {**facts, "epochs": epochs, "stopped": stopped, "seconds": round(seconds, 3)})
-        what = "networks" if self.chosen.values.get("ensemble") else "epochs"
-        click.echo(f"\n{epochs} {what} in {seconds:.1f} s. On {rows:,} {PARTS[part]}:")
+        what = counted(epochs, "network" if self.chosen.values.get("ensemble") else "epoch")
+        click.echo(f"\n{what} in {seconds:.1f} s. On {rows:,} {PARTS[part]}:")
         click.echo(results(model.scores, model.baseline, model.confused, model.others, model.beside))
         file = self.folder / runs.MODEL
         click.echo(f"\nmodel    {file}\nto use   saltus predict {file} {self.chosen.kind.example} -o predictions.csv")

@@ -206,6 +206,7 @@ def _far_out(values: np.ndarray) -> float:
     return float(np.max(np.abs(values - np.median(values)))) / spread if spread > 0 else np.inf
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a skew beyond float64 is a long tail
 def choose(values: np.ndarray) -> tuple[str, str]:
     """Choose a scaler for finite values (N,), and say why.
 

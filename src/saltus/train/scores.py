@@ -86,10 +86,12 @@ def regression_scores(true: Array, predicted: Array) -> dict[str, float]:
         >>> regression_scores(np.array([1.0, 3.0]), np.array([1.0, 3.0]))
         {'rmse': 0.0, 'mae': 0.0, 'r2': 1.0}
     """
-    error = np.asarray(predicted, np.float64) - true
+    scale = float(np.max(np.abs(true), initial=0.0)) or 1.0  # squares of what is left neither overflow nor vanish
+    true = true / scale
+    error = np.asarray(predicted, np.float64) / scale - true
     spread = float(np.sum((true - np.mean(true)) ** 2))
     return {
-        "rmse": float(np.sqrt(np.mean(error**2))),
-        "mae": float(np.mean(np.abs(error))),
+        "rmse": scale * float(np.sqrt(np.mean(error**2))),
+        "mae": scale * float(np.mean(np.abs(error))),
         "r2": 1.0 - float(np.sum(error**2)) / spread if spread else float("nan"),
     }
