@@ -13,7 +13,8 @@ Written by `make results`; `make results ONLY=adult,stocks` runs a part. Each fi
 preparation of the file. Where the data have no test part of their own, a fifth of the rows is held out (of a time series the latest) and
 never trained on. The same seed gives the same figure; the default is 0. "Baseline" is the most frequent class, the mean, or the naive
 forecast, which repeats the last value; "seasonal" repeats the value of a season before. Seconds are those of the whole command on
-the machine named below; * marks those taken while other programs kept it busy. Figures of small tables change with the rows that are drawn: the seeds 0 to 4 stand beside.
+the machine named below; * marks those taken while other programs kept it busy. Figures of small tables change with the rows
+that are drawn: the seeds 0 to 4 stand beside.
 """
 BUSY = 2.5  # mean number of running programs above which others were at work, too
 SMALLER_IS_BETTER = ("mae", "rmse")
