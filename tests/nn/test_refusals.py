@@ -5,7 +5,7 @@ import pytest
 
 import saltus as sl
 from saltus import nn
-from saltus.base.errors import ArgumentError, ShapeError
+from saltus.base.errors import ArgumentError, ShapeError, UnknownNameError
 
 KEY = sl.random.key(0)
 X = np.ones((2, 3), "float32")
@@ -110,3 +110,8 @@ def test_activating_layers_tell_initializers_what_they_are():
         layer.following for layer in (nn.ReLU(), nn.LeakyReLU(), nn.PReLU(), nn.ELU(), nn.Softmax(), nn.Step(), nn.Activation("selu"))
     ]
     assert following == ["relu", "leaky_relu", "relu", "elu", "softmax", "step", "selu"]
+
+
+def test_an_unknown_argument_is_named_with_the_nearest():
+    with pytest.raises(UnknownNameError, match=r"argument of Dense 'activaton'[\s\S]*'activation'"):
+        nn.Dense(8, activaton="relu")

@@ -8,6 +8,7 @@ A record is a frozen dataclass without arrays. Its JSON form is {"class": "layer
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
@@ -88,6 +89,23 @@ def snake(name: str) -> str:
 
 
 @dataclass_transform(frozen_default=True)
+def _name_unknown_arguments(made: type) -> None:
+    """Let a class refuse arguments it does not have with the nearest names it has."""
+    construct = vars(made).get("__init__")
+    if construct is None:
+        return
+    known = tuple(f.name for f in dataclasses.fields(made) if f.init)
+
+    @functools.wraps(construct)
+    def checked(self: Any, *args: Any, **named: Any) -> None:
+        for name in named:
+            if name not in known:
+                raise unknown_name(f"argument of {made.__name__}", name, known)
+        construct(self, *args, **named)
+
+    made.__init__ = checked  # type: ignore[misc]
+
+
 def register(target: Any = None, *, aliases: tuple[str, ...] = ()) -> Any:
     """Make a class or function known by its name, so that networks that use it can be stored and loaded.
 
@@ -124,6 +142,7 @@ def register(target: Any = None, *, aliases: tuple[str, ...] = ()) -> Any:
             )
         if "__dataclass_fields__" not in vars(target):
             target = dataclasses.dataclass(frozen=True, repr=False)(target)
+            _name_unknown_arguments(target)
         kind = target.kind
     else:
         kind = "functions"
