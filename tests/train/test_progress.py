@@ -76,3 +76,11 @@ def test_speed_and_time_left_are_those_of_the_last_epochs():
 def test_numbers_and_times_are_short():
     assert figures({"loss": 0.123456, "mae": 123456.0, "seconds": 3.0, "learning_rate": 0.1}) == "loss 0.1235  mae 1.235e+05"
     assert duration(3661) == "1:01:01"
+
+
+def test_a_loss_that_is_no_number_is_explained(capsys):
+    x, y = np.ones((8, 2), "float32"), np.arange(8, dtype="float32")[:, None]
+    model = sl.Model(nn.Sequential([nn.Dense(1)]), loss="mean_squared_error", optimizer=sl.optim.SGD(1e20))
+    model.fit(x, y, epochs=6, batch_size=8, verbose=2)
+    said = capsys.readouterr().out
+    assert "the loss is" in said and "since epoch" in said and "learning rate" in said

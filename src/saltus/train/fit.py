@@ -415,6 +415,7 @@ class Training:
             self._average()
             run.history.stopped = run.stop
             words = f"stopped after epoch {run.epoch}: {run.stop}" if run.stop else ""
+            words = "\n".join(w for w in (words, progress.lost(run.history)) if w)
             self.callbacks.call("on_train_end", run.history.records[-1] if run.history.records else {})
         finally:
             self.model.history = run.history

@@ -6,11 +6,13 @@ A reporter is told of the same events as callbacks are. Rich is loaded when a ba
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import Any, Protocol, TextIO
 
 from saltus.train.plan import TrainingPlan
+from saltus.train.record import History
 
 _OFTEN = 0.2  # seconds between two lines, where epochs are quicker than a reader
 _SLOW = 10.0  # seconds after which an epoch under way gets a line of its own
@@ -66,6 +68,28 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def lost(history: History) -> str:
+    """What to look at when the loss stopped being a number; empty while it is one.
+
+    Example:
+        >>> history = History()
+        >>> history.append({"epoch": 1, "loss": 0.5})
+        >>> history.append({"epoch": 2, "loss": float("nan")})
+        >>> lost(history).splitlines()[0]
+        'the loss is nan since epoch 2. Look at:'
+    """
+    bad = next((r for r in history.records if not math.isfinite(r.get("loss", 0.0))), None)
+    if bad is None:
+        return ""
+    return (
+        f"the loss is {bad['loss']} since epoch {bad['epoch']}. Look at:\n"
+        "- the learning rate: try a tenth of it, or clip gradients (the optimizer's global_clipnorm=1.0)\n"
+        "- the inputs: numbers far from 0 want scaling; an index beyond an Embedding's input_dim gives nan\n"
+        "- own losses and layers: logarithms, roots and quotients near 0\n"
+        "the callback sl.train.TerminateOnNaN() ends a training there"
+    )
 
 
 class _Clock:
