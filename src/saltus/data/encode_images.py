@@ -231,7 +231,7 @@ class ImageEncoder:
         if bad and not self.skip_corrupt:
             raise DataError(
                 f"{len(bad):,} of {counted(count, 'image file')} cannot be read: {_listed(bad)}",
-                fix="repair or remove them, or leave them out with --skip-corrupt (skip_corrupt=True)",
+                fix="repair or remove them; a fit can leave them out: saltus fit --skip-corrupt, skip_corrupt=True",
             )
         return [f"{counted(len(bad), 'file')} that cannot be read left out: {_listed(bad)}"] if bad else []
 

@@ -201,6 +201,8 @@ def class_weights(given: Any, y: Any, train: Array) -> Array:
         table = np.array([given.get(c, 1.0) for c in known])
         if not np.isfinite(table).all() or (table < 0).any():
             raise ArgumentError(f"class_weight holds {table.tolist()}", fix="weights are finite numbers from 0 on")
+        if not table.any():
+            raise ArgumentError("class_weight is 0 for every class: there is nothing to learn", fix="give at least one class a weight")
     else:
         raise ArgumentError(f"class_weight is a {type(given).__name__}", fix='use "balanced" or a dict {class: weight}')
     return np.ascontiguousarray(table[codes], np.float32)

@@ -61,7 +61,7 @@ def write(path: Path, kind: str, values: Any) -> None:
             partial.unlink()
         raise StorageError(
             f"{path} cannot be written: {error.strerror or error}; an older file of that name is unharmed",
-            fix="make room on the disk, or choose another folder",
+            fix="name a file: that is a folder" if path.is_dir() else "make room on the disk, or choose another folder",
         ) from error
 
 
