@@ -56,10 +56,10 @@ def test_a_worker_that_does_not_answer_in_time_is_ended(tmp_path):
 
 def test_losses_that_agree_pass_and_others_are_named_with_the_step():
     torch = {1: 2.0, 2: 1.5, 3: 1.2}
-    assert disagreements("mlp", "step", {"torch": torch, "jax": {1: 2.001, 3: 1.2}}) == []
-    (text,) = disagreements("mlp", "step", {"torch": torch, "saltus": {1: 2.0, 2: 1.51, 3: 9.0}})
+    assert disagreements("mlp", "step", {"torch": torch, "jax": {1: 2.001, 3: 1.2}}, within=1e-3) == []
+    (text,) = disagreements("mlp", "step", {"torch": torch, "saltus": {1: 2.0, 2: 1.51, 3: 9.0}}, within=1e-3)
     assert text.startswith("mlp: after 2 steps saltus has 1.51")
-    assert disagreements("mlp", "step", {"torch": torch, "saltus": {1: float("nan")}}) != []
+    assert disagreements("mlp", "step", {"torch": torch, "saltus": {1: float("nan")}}, within=1e-3) != []
 
 
 @pytest.mark.parametrize("workload", WORKLOADS.values(), ids=WORKLOADS)

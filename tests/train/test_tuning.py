@@ -70,7 +70,7 @@ def test_trials_that_differ_in_numbers_share_one_compiled_step():
 
     kept = []
     original = sl.train.program.Programs._train
-    sl.train.program.Programs._train = lambda self, rows, feed: kept.append(rows.shape) or original(self, rows, feed)
+    sl.train.program.Programs._train = lambda self, *given: kept.append(given[0].shape) or original(self, *given)
     try:
         tune(build, x, y, space=RATES, trials=8, epochs=2, batch_size=20)
     finally:
