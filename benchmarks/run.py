@@ -10,7 +10,6 @@ Ends with 1 when saltus could not do a workload or when systems do not reach the
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import time
@@ -65,7 +64,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that workers and folders are cleared away
     begun, done, earlier = time.perf_counter(), [], report.load(chosen.output)
     now = report.nothing(machine.describe())
-    load = round(os.getloadavg()[0], 2)
+    load = machine.busy_cores()
     if load > report.QUIET:
         say(f"other programs use {load} cores: the figures will say little; better on a quiet machine")
     for name in workloads:

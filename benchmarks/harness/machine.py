@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import time
 from pathlib import Path
 
 from harness.process import CORES
@@ -33,6 +34,24 @@ while waiting:
 if len(seen) == 1 and not total: sys.exit(1)
 print(total)
 """
+
+
+def busy_cores(seconds: float = 2.0) -> float:
+    """How many cores programs keep busy just now, this one asleep; the mean of the last minute where the system does not count them.
+
+    The mean alone would blame what ran before, an earlier part of the same measurement for one.
+    """
+    statistics = Path("/proc/stat")
+    if not statistics.exists():
+        return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0
+
+    def working() -> int:
+        fields = [int(n) for n in statistics.read_text().splitlines()[0].split()[1:9]]
+        return sum(fields) - fields[3] - fields[4]  # all but idle and waiting for disks
+
+    before = working()
+    time.sleep(seconds)
+    return round((working() - before) / os.sysconf("SC_CLK_TCK") / seconds, 2)
 
 
 def installed_bytes(python: str, distribution: str) -> int | None:

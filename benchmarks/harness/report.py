@@ -14,7 +14,7 @@ from workloads.base import Case, Workload
 
 from harness.measure import STATES
 
-QUIET = 0.7  # mean number of running programs below which a machine counts as quiet
+QUIET = 0.7  # cores that other programs keep busy, below which a machine counts as quiet
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 
 
