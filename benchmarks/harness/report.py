@@ -144,10 +144,15 @@ def table(workload: Workload, results: list[dict]) -> str:
     return f"**{workload.title}**\n\n{aligned(header, body)}"
 
 
+DETAILS = {"contention", "memory", "memory_networks", "compile", "compile_networks", "scaling"}  # in results.md only
+
+
 def short(results: dict) -> str:
     """One table of what matters most, for the README."""
     body = []
     for workload in WORKLOADS.values():
+        if workload.name in DETAILS:
+            continue
         lines = lines_of(workload, results["results"])
         for line in lines:
             if line.in_short and line.cells["saltus"] != "-":
@@ -171,7 +176,8 @@ def about(results: dict) -> str:
     )
     disturbed = [name for name, how in results["measured"].items() if how.get("load", 0) > QUIET]
     if disturbed:
-        text += f" Other programs were running; repeat on a quiet machine: {', '.join(disturbed)}."
+        many = len(disturbed) > 6
+        text += f" Other programs were running beside {'many of these (results.json says which)' if many else ', '.join(disturbed)}."
     return text
 
 

@@ -213,13 +213,13 @@ class Workload:
 
 
 def training_workload(
-    name: str, title: str, *steps: NetworkTraining, goal: str, names: tuple[str, ...] = ()
+    name: str, title: str, *steps: NetworkTraining, goal: str, names: tuple[str, ...] = (), checked: int = 4
 ) -> Workload:
     """Training steps of networks on every system, in a bounded time."""
     return Workload(
         name=name,
         title=title,
-        groups=tuple((Case(n, step, EVERY, checked=4),) for n, step in zip(names or (name,), steps, strict=True)),
+        groups=tuple((Case(n, step, EVERY, checked=checked),) for n, step in zip(names or (name,), steps, strict=True)),
         goal=goal,
         against=EVERY[1:],
         seconds=8,
