@@ -6,7 +6,7 @@ stay in registers; parts of the rows run side by side and are added in order.
 
 from __future__ import annotations
 
-import math as numbers
+import math
 from collections.abc import Sequence
 from itertools import product
 from typing import Any
@@ -34,14 +34,14 @@ class DepthwiseKernel:
         self.patches, self.x, self.g, self.label, self.why = patches, x, g, label, why
         self.dtype = x[0].dtype
         outer = patches.axes[:-1]
-        self.taps = numbers.prod(a.kernel for a in patches.axes)
-        self.rows = patches.batch * numbers.prod(a.out for a in outer)
+        self.taps = math.prod(a.kernel for a in patches.axes)
+        self.rows = patches.batch * math.prod(a.out for a in outer)
         self.span = -(-self.rows // _MOST_PARTS)
         self.parts = -(-self.rows // self.span)
         self.partial_bytes = self.parts * self.taps * patches.channels * self.dtype.itemsize
         self.partials: Node | None = None
         self.flops = 2 * patches.rows * patches.columns
-        self.nbytes = self.dtype.itemsize * patches.channels * (patches.rows + patches.batch * numbers.prod(a.size for a in patches.axes))
+        self.nbytes = self.dtype.itemsize * patches.channels * (patches.rows + patches.batch * math.prod(a.size for a in patches.axes))
 
     def key(self) -> str:
         return f"depthwise gradient {self.dtype.name} {len(self.patches.axes)} {self.taps}"
@@ -60,11 +60,11 @@ class DepthwiseKernel:
     def show(self) -> str:
         return f"{self.label}: {self.taps} elements, {self.rows} rows in {self.parts} parts"
 
-    def emit(self, symbol: str, vector_bits: int, math: dict[str, Any]) -> str:
+    def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
         """LLVM IR text of the kernel."""
         b = Emitter(symbol, PARAMETERS, vector_bits)
         dtype, lanes = self.dtype, vector_bits // self.dtype.bits
-        w = {n: b.argument(k, None if n in ("x", "g", "partials") else dt.int64) for k, n in enumerate(_WORDS)}
+        w = b.arguments(_WORDS, ("x", "g", "partials"))
         shifts = [b.argument(len(_WORDS) + k, dt.int64) for k in range(self.taps)]
         begin = b.mul(b.parameters[1], w["span"])
         end = b.minimum(b.add(begin, w["span"]), w["rows"])
@@ -137,12 +137,12 @@ class DepthwiseCombineKernel:
     def show(self) -> str:
         return f"{self.label}: {self.gradient.parts} parts"
 
-    def emit(self, symbol: str, vector_bits: int, math: dict[str, Any]) -> str:
+    def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
         """LLVM IR text of the kernel."""
-        b = Emitter(symbol, PARAMETERS, vector_bits, math_functions=math)
+        b = Emitter(symbol, PARAMETERS, vector_bits, math_functions=functions)
         self.epilogue.begin(b)
         dtype, lanes = self.gradient.dtype, vector_bits // self.gradient.dtype.bits
-        w = {n: b.argument(k, None if n == "partials" else dt.int64) for k, n in enumerate(_COMBINE_WORDS)}
+        w = b.arguments(_COMBINE_WORDS, ("partials",))
         part = b.mul(w["taps"], w["channels"])
         even = b.and_(w["channels"], b.index(-lanes))
         with b.loop(0, w["taps"]) as tap:

@@ -468,6 +468,10 @@ class Emitter:
             self._memo[key] = Value(ref, dtype)
         return self._memo[key]
 
+    def arguments(self, names: Sequence[str], pointers: Sequence[str], first: int = 0) -> dict[str, Value]:
+        """Arguments by name, from slot `first` on: those named in `pointers` are addresses, the others whole numbers."""
+        return {name: self.argument(slot, None if name in pointers else dt.int64) for slot, name in enumerate(names, first)}
+
     def stack(self, dtype: DType, count: int, align: int = 64) -> Value:
         """A stack buffer of `count` elements, allocated once at function entry."""
         ref = self._name()

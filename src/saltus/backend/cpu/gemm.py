@@ -25,7 +25,6 @@ from saltus.backend.cpu.gemm_plan import (
     PackStructure,
 )
 from saltus.backend.cpu.gemm_tiles import Lines, copy_lines, copy_panel, dots, tile
-from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
 from saltus.base.errors import EngineError
 
@@ -44,10 +43,6 @@ def start_epilogue(b: Emitter, epilogue: Epilogue) -> None:
 MathFunctions: TypeAlias = dict[str, Callable[..., Value]]
 _PARAMETERS = (("args", "ptr"), ("chunk", "i64"), ("scratch", "ptr"))
 _UNROLLED_EPILOGUES = 2  # wider tiles run their epilogue in a loop over registers
-
-
-def _words(b: Emitter, names: Sequence[str], pointers: Sequence[str], first: int = 0) -> dict[str, Value]:
-    return {name: b.argument(slot, None if name in pointers else dt.int64) for slot, name in enumerate(names, first)}
 
 
 def _ceil_div(b: Emitter, a: Value, by: int) -> Value:
@@ -81,7 +76,7 @@ def emit_pack(structure: PackStructure, symbol: str, vector_bits: int) -> str:
         LLVM IR text of `void symbol(ptr args, i64 chunk, ptr scratch)`; args are `PACK_WORDS`.
     """
     b = Emitter(symbol, _PARAMETERS, vector_bits)
-    w = _words(b, PACK_WORDS, ("b", "packed"))
+    w = b.arguments(PACK_WORDS, ("b", "packed"))
     dtype, width = structure.dtype, structure.vectors * (vector_bits // structure.dtype.bits)
     batch, block = _split_chunk(b, b.parameters[1], [w["panel_blocks"]])
     first, last = _range(b, block, w["panel_block"], w["panels"])
@@ -154,9 +149,9 @@ class _Compute:
         self.b, self.s, self.dtype = b, structure, structure.dtype
         self.lanes = b.vector_bits // self.dtype.bits
         self.align = b.vector_bits // 8
-        self.w = _words(b, COMPUTE_WORDS, ("a", "b", "partials"))
+        self.w = b.arguments(COMPUTE_WORDS, ("a", "b", "partials"))
         if structure.patches is not None:
-            self.w |= _words(b, PATCH_WORDS, (), PATCH_SLOT)
+            self.w |= b.arguments(PATCH_WORDS, (), PATCH_SLOT)
         self.scratch = b.parameters[2]
         if epilogue is None and not structure.split:
             raise EngineError(f"contraction: {structure} needs an epilogue")
@@ -417,7 +412,7 @@ def emit_combine(structure: CombineStructure, symbol: str, vector_bits: int, epi
     Args and result as in `emit_compute`; args are `COMBINE_WORDS`, a chunk is a block of rows.
     """
     b = Emitter(symbol, _PARAMETERS, vector_bits, math_functions=math_functions)
-    w = _words(b, COMBINE_WORDS, ("partials",))
+    w = b.arguments(COMBINE_WORDS, ("partials",))
     dtype, lanes = structure.dtype, vector_bits // structure.dtype.bits
     start_epilogue(b, epilogue)
     batch, block = _split_chunk(b, b.parameters[1], [w["row_blocks"]])

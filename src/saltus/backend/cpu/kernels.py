@@ -75,6 +75,10 @@ class PackKernel(_Base):
     def key(self) -> str:
         return f"pack {self.plan.pack}"
 
+    def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
+        assert self.plan.pack is not None
+        return gemm.emit_pack(self.plan.pack, symbol, vector_bits)
+
     def words(self) -> tuple[list[int], list[tuple[int, Node, int]], int]:
         words = self.plan.pack_arguments(0, 0)
         names = gemm_plan.PACK_WORDS
@@ -253,6 +257,12 @@ class ComputeKernel(_Base):
         structure = self.plan.combine if self.combine else self.plan.compute
         return f"contract {structure} {self.epilogue.key() if self.epilogue else ''}"
 
+    def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
+        if self.combine:
+            assert self.plan.combine is not None and self.epilogue is not None
+            return gemm.emit_combine(self.plan.combine, symbol, vector_bits, self.epilogue, math_functions=functions)
+        return gemm.emit_compute(self.plan.compute, symbol, vector_bits, self.epilogue, math_functions=functions)
+
     def words(self) -> tuple[list[int], list[tuple[int, Node, int]], int]:
         names = gemm_plan.COMBINE_WORDS if self.combine else gemm_plan.COMPUTE_WORDS
         words = self.plan.combine_arguments(0) if self.combine else self.plan.compute_arguments(0, 0)
@@ -401,7 +411,7 @@ class ScatterKernel(_Base):
         pointers = [(0, self.target, 0), (1, *self.index), (2, *self.updates)]
         return words, pointers, self.outer * pieces if self.picks and self.inner else 0
 
-    def emit(self, symbol: str, vector_bits: int) -> str:
+    def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
         b = Emitter(symbol, PARAMETERS, vector_bits)
         dtype, index_type = self.node.dtype, self.node.src[1].dtype
         lanes = max(1, vector_bits // max(dtype.bits, 32))
@@ -463,7 +473,7 @@ class CumulativeKernel(_Base):
         words = [0, 0, self.length, self.inner, row]
         return words, [(0, *self.source), (1, self.target, 0)], self.outer if self.inner and self.length else 0
 
-    def emit(self, symbol: str, vector_bits: int) -> str:
+    def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
         b = Emitter(symbol, PARAMETERS, vector_bits)
         dtype = self.node.dtype
         held = compute_type(dtype)
@@ -565,21 +575,10 @@ def _math() -> dict[str, Callable[..., Value]]:
 
 
 def emit(kernel: Kernel, symbol: str, vector_bits: int) -> str:
-    """LLVM IR text of a kernel."""
+    """LLVM IR text of a kernel: plain loops are lowered, all others write themselves."""
     if isinstance(kernel, LoopKernel):
         return lower(kernel, symbol, vector_bits, _math())
-    if isinstance(kernel, PackKernel):
-        assert kernel.plan.pack is not None
-        return gemm.emit_pack(kernel.plan.pack, symbol, vector_bits)
-    if isinstance(kernel, ComputeKernel):
-        if kernel.combine:
-            assert kernel.plan.combine is not None and kernel.epilogue is not None
-            return gemm.emit_combine(kernel.plan.combine, symbol, vector_bits, kernel.epilogue, math_functions=_math())
-        return gemm.emit_compute(kernel.plan.compute, symbol, vector_bits, kernel.epilogue, math_functions=_math())
-    if isinstance(kernel, (winograd.WinogradKernel, depthwise.DepthwiseKernel, depthwise.DepthwiseCombineKernel, TransposeKernel)):
-        return kernel.emit(symbol, vector_bits, _math())
-    if isinstance(kernel, gemm_small.SmallKernel):
-        return kernel.emit(symbol, vector_bits, _math())
-    if isinstance(kernel, (ScatterKernel, CumulativeKernel)):
-        return kernel.emit(symbol, vector_bits)
-    raise EngineError(f"no code for {type(kernel).__name__}")
+    own: Callable[[str, int, dict[str, Any]], str] | None = getattr(kernel, "emit", None)
+    if own is None:
+        raise EngineError(f"no code for {type(kernel).__name__}")
+    return own(symbol, vector_bits, _math())

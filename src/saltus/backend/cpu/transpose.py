@@ -75,7 +75,7 @@ class TransposeKernel:
         """LLVM IR text of the kernel."""
         b = Emitter(symbol, PARAMETERS, vector_bits)
         dtype, lanes = self.dtype, vector_bits // self.dtype.bits
-        w = {n: b.argument(k, None if k < 2 else dt.int64) for k, n in enumerate(_WORDS)}
+        w = b.arguments(_WORDS, ("source", "target"))
         number = b.parameters[1]
         first = b.mul(b.rem(number, w["blocks"]), w["block"])
         last = b.minimum(b.add(first, w["block"]), w["along"])

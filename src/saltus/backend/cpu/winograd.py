@@ -18,13 +18,11 @@ from typing import Any
 from saltus.backend.cpu.emit import Emitter, Value
 from saltus.backend.cpu.gemm_tiles import Lines, tile, transpose
 from saltus.backend.cpu.lower import PARAMETERS
-from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
 from saltus.ir.node import Node
 from saltus.schedule.patches import Patches
 from saltus.schedule.view import View
 
-Epilogue = Callable[[Emitter, Value, Value, Value, Value, Value | None], None]
 _PLACES = 16  # of a transformed tile
 _TILE_WORDS = (
     "x", "u", "tiles", "block", "across", "down", "channels", "filters", "batch_stride", "row_step", "column_step", "height", "width",
@@ -41,10 +39,6 @@ _GRADIENT_HEIGHTS = {512: 8, 256: 4, 128: 8}  # divide 16, as channels do
 _VECTORS = {512: 2, 256: 2, 128: 3}
 _PARTS_BYTES = 16 * 1024 * 1024  # of partial sums of a kernel's gradient
 _MOST_PARTS = 16
-
-
-def _words(b: Emitter, names: Sequence[str], pointers: Sequence[str]) -> dict[str, Value]:
-    return {name: b.argument(slot, None if name in pointers else dt.int64) for slot, name in enumerate(names)}
 
 
 # --- transforms: four values of an axis at a time -----------------------------------------------------------------------
@@ -135,7 +129,7 @@ class WeightKernel(WinogradKernel):
 
     def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
         b = Emitter(symbol, PARAMETERS, vector_bits)
-        w, dtype, lanes = _words(b, _WEIGHT_WORDS, ("w", "u")), self.dtype, vector_bits // self.dtype.bits
+        w, dtype, lanes = b.arguments(_WEIGHT_WORDS, ("w", "u")), self.dtype, vector_bits // self.dtype.bits
         first = b.mul(b.parameters[1], b.index(_CHUNK_CHANNELS))
         last = b.add(first, b.index(_CHUNK_CHANNELS))
         side = self.view.shape[0]
@@ -310,7 +304,7 @@ class ForwardKernel(_Tiles):
     def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
         b = Emitter(symbol, PARAMETERS, vector_bits, math_functions=functions)
         self.epilogue.begin(b)
-        w, dtype, lanes = _words(b, _TILE_WORDS, ("x", "u")), self.dtype, vector_bits // self.dtype.bits
+        w, dtype, lanes = b.arguments(_TILE_WORDS, ("x", "u")), self.dtype, vector_bits // self.dtype.bits
         first = b.mul(b.rem(b.parameters[1], w["blocks"]), w["block"])
         last = b.minimum(b.add(first, w["block"]), w["tiles"])
         start, width = self._columns(b, w, b.div(b.parameters[1], w["blocks"]))
@@ -385,7 +379,7 @@ class GradientKernel(_Tiles):
 
     def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
         b = Emitter(symbol, PARAMETERS, vector_bits)
-        w = _words(b, (*_TILE_WORDS, "partials", "span", "parts"), ("x", "u", "partials"))
+        w = b.arguments((*_TILE_WORDS, "partials", "span", "parts"), ("x", "u", "partials"))
         dtype, lanes = self.dtype, vector_bits // self.dtype.bits
         v = b.parameters[2]
         m = b.offset(v, w["m_offset"], dtype)
@@ -465,7 +459,7 @@ class GradientCombineKernel(WinogradKernel):
         b = Emitter(symbol, PARAMETERS, vector_bits, math_functions=functions)
         self.epilogue.begin(b)
         dtype, side = self.gradient.dtype, 5 - self.gradient.side
-        w, lanes = _words(b, _GRADIENT_COMBINE_WORDS, ("partials",)), vector_bits // dtype.bits
+        w, lanes = b.arguments(_GRADIENT_COMBINE_WORDS, ("partials",)), vector_bits // dtype.bits
         first = b.mul(b.parameters[1], b.index(_CHUNK_CHANNELS))
         last = b.minimum(b.add(first, b.index(_CHUNK_CHANNELS)), w["channels"])
         matrix = b.mul(w["channels"], w["filters"])
