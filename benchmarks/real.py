@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import shutil
 import subprocess
@@ -97,6 +96,7 @@ def collect(line: Line, folder: Path) -> dict[str, Any]:
     shutil.rmtree(run, ignore_errors=True)
     words = [sys.executable, "-m", "saltus", *shlex.split(line.command), "--quiet", "--out", str(run)]
     (folder / "files").mkdir(parents=True, exist_ok=True)
+    load = machine.busy_cores()
     begun = time.perf_counter()
     done = subprocess.run(words, cwd=folder / "files", capture_output=True, text=True)
     seconds = time.perf_counter() - begun
@@ -106,7 +106,7 @@ def collect(line: Line, folder: Path) -> dict[str, Any]:
         say("  " + done.stderr.strip().replace("\n", "\n  "))
     result = json.loads((run / "result.json").read_text(encoding="utf-8"))
     figures = {name: result[name] for name in ("scores", "baseline", "others") if name in result}
-    figures |= {"seconds": round(seconds, 1), "load": round(os.getloadavg()[0], 1)}
+    figures |= {"seconds": round(seconds, 1), "load": load}
     judged = run / "folds.json"
     if judged.is_file():
         figures["folds"] = json.loads(judged.read_text(encoding="utf-8"))["scores"][line.scores[0]]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.report import QUIET
+
 from real_data.files import MADE
 from real_data.lines import LINES, SECTIONS, Line
 
@@ -16,7 +18,6 @@ forecast, which repeats the last value; "seasonal" repeats the value of a season
 the machine named below; * marks those taken while other programs kept it busy. Figures of small tables change with the rows
 that are drawn: the seeds 0 to 4 stand beside.
 """
-BUSY = 2.5  # mean number of running programs above which others were at work, too
 SMALLER_IS_BETTER = ("mae", "rmse")
 
 
@@ -48,7 +49,7 @@ def _table(lines: list[Line], found: dict[str, Any]) -> str:
         package = MADE[line.files[0]].package if line.files else None
         rows.append([
             line.title, f"{line.rows:,}", f"`saltus {line.command}`", _figures(line, one), _baselines(line, one),
-            *([_spread(one)] if spread else []), f"{one['seconds']:.0f}{'*' * (one['load'] > BUSY)}",
+            *([_spread(one)] if spread else []), f"{one['seconds']:.0f}{'*' * (one['load'] > QUIET)}",
             str(package) if package else "saltus", package.licence if package else "CC0",
         ])  # fmt: skip
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
