@@ -139,7 +139,7 @@ def test_a_frozen_container_freezes_everything_inside():
 
 
 @nn.register
-class Gated(nn.Layer):
+class GatedDense(nn.Layer):
     """Two dense layers inside one, a count of its calls, and noise."""
 
     units: int
@@ -157,7 +157,7 @@ class Gated(nn.Layer):
 
 
 def test_own_layers_have_parameters_state_losses_keys_and_layers_inside():
-    layer = Gated(2, noise=1.0)
+    layer = GatedDense(2, noise=1.0)
     params, state = nn.init(layer, nn.Spec((1, 3)), key=KEY)
     assert paths(params) == ["dense/bias", "dense/kernel", "gate/bias", "gate/kernel", "scale"]
     x = sl.ones((4, 3))
