@@ -350,9 +350,13 @@ class Fitted:
         self, learnt: Encoded, checked: Encoded | None, test: Encoded | None, options: FitOptions, size: int | str, epochs: int
     ) -> None:
         """Train on one part, choose the epoch by the second, and keep the figures on the third."""
+        self.model, self.history = _train(self.kind, self.model, learnt, checked, options, size, epochs, classes=bool(self.classes))
+        self.judged_on(learnt, checked, test, options)
+
+    def judged_on(self, learnt: Encoded, checked: Encoded | None, test: Encoded | None, options: FitOptions) -> None:
+        """Take what is known once the network is trained: the parts' sizes, the baseline and the figures."""
         self.trivial = _trivial(self.encoder, learnt)
         self.rows = {"train": len(learnt), "validation": len(checked or ()), "test": len(test or ())}
-        self.model, self.history = _train(self.kind, self.model, learnt, checked, options, size, epochs, classes=bool(self.classes))
         self.settle(checked)
         part = test or checked or learnt
         judgement = self.judge(part)

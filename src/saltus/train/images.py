@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from saltus.train.fitted import FitOptions, Fitted, Predictions, chosen_plan, op
 from saltus.train.image_network import network_for
 from saltus.train.model import Model
 from saltus.train.plan import training_plan
+from saltus.train.prepared import Prepared
 
 pl: Any = LazyModule("polars")
 _FEATURES = 64 << 20
@@ -123,7 +125,11 @@ def fit_images(source: Any, options: ImageOptions | None = None, **changes: Any)
         >>> model.scores["accuracy"] > model.baseline["accuracy"]
         True
     """
-    options = with_changes(options or ImageOptions(), changes)
+    return prepare_images(source, with_changes(options or ImageOptions(), changes)).fit()
+
+
+def prepare_images(source: Any, options: ImageOptions) -> Prepared[ImageModel]:
+    """Images split and decoded; see `fit_images`."""
     images = read_images(source)
     encoder = encoder_of(options)
     rows, held, test = _parts(images, options)
@@ -137,9 +143,7 @@ def fit_images(source: Any, options: ImageOptions | None = None, **changes: Any)
     if options.told is not None:
         options.told(encoder)
     size, epochs = _sizes(len(learnt), options)
-    made = ImageModel(_model(encoder, learnt, options, size, epochs), encoder)
-    made.learn(learnt, checked, judged, options, size, epochs)
-    return made
+    return Prepared(ImageModel, encoder, learnt, checked, judged, options, size, epochs, partial(_model, encoder, learnt))
 
 
 def _encoded(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from saltus.data.series import SeriesEncoder, SeriesWindows
 from saltus.train.fitted import FitOptions, Fitted, Judgement, Predictions, chosen_plan, optimizer_of, with_changes
 from saltus.train.model import Model
 from saltus.train.plan import training_plan
+from saltus.train.prepared import Prepared
 
 if TYPE_CHECKING:
     import polars as pl
@@ -217,17 +219,34 @@ def fit_series(source: Any, target: str | None = None, options: SeriesOptions | 
         >>> model.predict(rows).shape, model.scores["mae"] < model.baseline["mae"]
         ((1, 2), True)
     """
-    options = with_changes(options or SeriesOptions(), changes)
-    read = read_table(source)
+    return prepare_series(source, target, with_changes(options or SeriesOptions(), changes)).fit()
+
+
+def prepare_series(source: Any, target: str | None, options: SeriesOptions) -> Prepared[SeriesModel]:
+    """Series split by time and cut into windows; see `fit_series`."""
     encoder = series_encoder(target, options)
-    lines, notes = encoder.open(read)
-    begin, middle = cuts(lines, options)
-    encoder.fit(lines, begin)
+    lines, notes = encoder.open(read_table(source))
     encoder.notes = tuple(notes)
+    begin, middle = cuts(lines, options)
+    return prepare_lines(encoder, lines, options, begin, middle)
+
+
+def prepare_lines(
+    encoder: SeriesEncoder, lines: Sequence[Line], options: SeriesOptions, begin: int, middle: int | None, end: int | None = None
+) -> Prepared[SeriesModel]:
+    """As `prepare_series`, of series that were opened.
+
+    Args:
+        encoder: that opened them, not fitted yet.
+        lines: the series.
+        options: how.
+        begin, middle, end: first steps of the validation, of the test, and of what is not used; None for no such part.
+    """
+    encoder.fit(lines, begin)
     learnt = encoder.windows(lines, end=begin)
     checked = encoder.windows(lines, begin, middle) if options.validation else None
     if isinstance(options.test, (int, float)):
-        test = encoder.windows(lines, middle) if options.test else None
+        test = encoder.windows(lines, middle, end) if options.test else None
     else:
         test = None if options.test is None else encoder.transform(options.test, target=True)
     for part, windows in (("validation", checked), ("test", test)):
@@ -239,9 +258,7 @@ def fit_series(source: Any, target: str | None = None, options: SeriesOptions | 
     size, epochs = chosen_plan(
         len(learnt), options, min(256, max(16, 2 ** round(np.log2(max(len(learnt), 1) / 100)))), updates=3000, low=15, high=200
     )
-    model = SeriesModel(_model(encoder, learnt, options, size, epochs), encoder)
-    model.learn(learnt, checked, test, options, size, epochs)
-    return model
+    return Prepared(SeriesModel, encoder, learnt, checked, test, options, size, epochs, partial(_model, encoder, learnt))
 
 
 def series_encoder(target: str | None, options: SeriesOptions) -> SeriesEncoder:

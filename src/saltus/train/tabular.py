@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,6 +23,7 @@ from saltus.train import larger
 from saltus.train.fitted import FitOptions, Fitted, Judgement, Predictions, chosen_plan, optimizer_of, with_changes
 from saltus.train.model import Model
 from saltus.train.plan import training_plan
+from saltus.train.prepared import Prepared
 from saltus.train.sources import InBlocks
 
 Array = np.ndarray[Any, Any]
@@ -115,17 +117,21 @@ def fit_table(source: Any, target: str | None = None, options: TableOptions | No
         >>> model.scores["accuracy"] > model.baseline["accuracy"]
         True
     """
-    options = with_changes(options or TableOptions(), changes)
+    return prepare_table(source, target, with_changes(options or TableOptions(), changes)).fit()
+
+
+def prepare_table(source: Any, target: str | None, options: TableOptions) -> Prepared[TabularModel]:
+    """A table split and encoded; see `fit_table`."""
     if isinstance(source, TableFiles) or larger.too_large(source, options.memory):
-        return fit_files(source if isinstance(source, TableFiles) else TableFiles(source, target), options)
+        return prepare_files(source if isinstance(source, TableFiles) else TableFiles(source, target), options)
     table = read_table(source)
-    return fit_read(TabularModel, table, chosen_target(table, target), options, _sizes)
+    return prepare_read(TabularModel, table, chosen_target(table, target), options, _sizes)
 
 
-def fit_read(
+def prepare_read(
     kind: type[Made], table: Table, target: str, options: TableOptions, sizes: Callable[[int, Any], tuple[int | str, int]]
-) -> Made:
-    """As `fit_table`, of a table that was read.
+) -> Prepared[Made]:
+    """As `prepare_table`, of a table that was read.
 
     Args:
         kind: what to make.
@@ -143,13 +149,11 @@ def fit_read(
     if options.told is not None:
         options.told(encoder)
     size, epochs = sizes(len(learnt), options)
-    made = kind(_model(encoder, learnt, options, size, epochs), encoder)
-    made.learn(learnt, checked, judged, options, size, epochs)
-    return made
+    return Prepared(kind, encoder, learnt, checked, judged, options, size, epochs, partial(_model, encoder, learnt))
 
 
-def fit_files(files: TableFiles, options: TableOptions) -> TabularModel:
-    """As `fit_table`, of files that are read in blocks while the training runs; see `larger`."""
+def prepare_files(files: TableFiles, options: TableOptions) -> Prepared[TabularModel]:
+    """As `prepare_table`, of files that are read in blocks while the training runs; see `larger`."""
     if options.ensemble is not None:
         raise ArgumentError("an ensemble needs its table in memory", fix="raise memory, or train one network")
     other = options.test is not None and not isinstance(options.test, (int, float))
@@ -170,9 +174,8 @@ def fit_files(files: TableFiles, options: TableOptions) -> TabularModel:
     if options.told is not None:
         options.told(encoder)
     size, epochs = _sizes(len(learnt), options)
-    made = TabularModel(_model(encoder, fitted, options, size, epochs, len(learnt)), encoder)
-    made.learn(learnt, checked, judged, options, size, epochs)
-    return made
+    build = partial(_model, encoder, fitted, rows=len(learnt))
+    return Prepared(TabularModel, encoder, learnt, checked, judged, options, size, epochs, build)
 
 
 def _in_two_parts(encoder: TableEncoder, train: Table, held: Table | None, test: Table | None) -> list[Change]:

@@ -16,7 +16,8 @@ from saltus.base.errors import ArgumentError, DataError
 from saltus.data import Table
 from saltus.data.texts import FILE, TEXT, read_texts, target_column, text_column
 from saltus.train.fitted import Predictions, chosen_plan, with_changes
-from saltus.train.tabular import TableOptions, TabularModel, fit_read, table_encoder
+from saltus.train.prepared import Prepared
+from saltus.train.tabular import TableOptions, TabularModel, prepare_read, table_encoder
 
 _LONGEST_PATH = 1_000
 
@@ -108,7 +109,11 @@ def fit_texts(source: Any, target: str | None = None, options: TextOptions | Non
         >>> model.predict(["fine and moving"]).tolist()
         ['good']
     """
-    options = with_changes(options or TextOptions(), changes)
+    return prepare_texts(source, target, with_changes(options or TextOptions(), changes)).fit()
+
+
+def prepare_texts(source: Any, target: str | None, options: TextOptions) -> Prepared[TextModel]:
+    """Texts split and encoded; see `fit_texts`."""
     table, text, target = opened_texts(source, target, options)
     frame = table.frame.drop(FILE) if FILE in table.frame.columns and target != FILE else table.frame
     letters = options.tokenizer == "characters"
@@ -128,7 +133,7 @@ def fit_texts(source: Any, target: str | None = None, options: TextOptions | Non
     if held is not None and not isinstance(held, int | float):
         held = read_texts(held, encoding=options.encoding)
     options = replace(options, encoder=encoder, overrides=overrides, test=held)
-    return fit_read(TextModel, Table(frame, table.name, table.notes), target, options, _sizes)
+    return prepare_read(TextModel, Table(frame, table.name, table.notes), target, options, _sizes)
 
 
 def opened_texts(source: Any, target: str | None, options: TextOptions) -> tuple[Table, str, str]:
