@@ -17,7 +17,7 @@ class Estimate:
     Attributes:
         mean: of the values that are numbers.
         std: their standard deviation (n - 1).
-        low, high: the confidence interval of the mean, by Student's t; NaN for a single value.
+        low, high: the confidence interval of the mean, by Student's t, as far as it is possible; NaN for a single value.
         count: how many values there are.
         confidence: of the interval.
     """
@@ -32,10 +32,30 @@ class Estimate:
     def __str__(self) -> str:
         if self.count < 2:
             return f"{self.mean:.4f}"
+        if abs((self.high - self.mean) - (self.mean - self.low)) > 1e-9:  # cut off at what is possible
+            return f"{self.mean:.4f} ({self.low:.4f} to {self.high:.4f})"
         return f"{self.mean:.4f} ± {self.high - self.mean:.4f}"
 
 
-def estimate(values: Iterable[float], confidence: float = 0.95) -> Estimate:
+# Figures that are shares, and errors, which are not below 0; everything else may be any number.
+SHARES = ("accuracy", "auc", "precision", "recall", "f1", "sensitivity", "specificity", "iou")
+_ERRORS = ("log_loss", "rmse", "mae", "mse", "mase")
+
+
+def bounds_of(name: str) -> tuple[float, float]:
+    """Between which numbers a figure lies, by its name.
+
+    Example:
+        >>> bounds_of("balanced_accuracy"), bounds_of("rmse month"), bounds_of("r2")
+        ((0.0, 1.0), (0.0, inf), (-inf, 1.0))
+    """
+    word = name.partition(" ")[0].removeprefix("val_")
+    if any(part in word for part in SHARES):
+        return 0.0, 1.0
+    return (0.0, math.inf) if word in _ERRORS else (-math.inf, 1.0 if word == "r2" else math.inf)
+
+
+def estimate(values: Iterable[float], confidence: float = 0.95, bounds: tuple[float, float] = (-math.inf, math.inf)) -> Estimate:
     """Mean and confidence interval of measurements.
 
     Values of folds share training rows, so the interval is a guide and not a guarantee.
@@ -43,6 +63,7 @@ def estimate(values: Iterable[float], confidence: float = 0.95) -> Estimate:
     Args:
         values: measurements; NaN is left out.
         confidence: between 0 and 1.
+        bounds: between which the mean lies in any case; the interval is cut off there.
 
     Raises:
         ArgumentError: a confidence outside (0, 1).
@@ -64,7 +85,7 @@ def estimate(values: Iterable[float], confidence: float = 0.95) -> Estimate:
         return Estimate(mean, math.nan, math.nan, math.nan, 1, confidence)
     std = math.sqrt(math.fsum((v - mean) ** 2 for v in found) / (count - 1))
     half = t_quantile(0.5 + confidence / 2, count - 1) * std / math.sqrt(count)
-    return Estimate(mean, std, mean - half, mean + half, count, confidence)
+    return Estimate(mean, std, max(mean - half, bounds[0]), min(mean + half, bounds[1]), count, confidence)
 
 
 @functools.cache

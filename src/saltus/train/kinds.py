@@ -7,6 +7,7 @@ kind that recognises a path gets it; `--kind` overrides.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,17 +16,19 @@ from typing import Any
 
 from saltus.base.errors import ArgumentError, DataError, ModelFileError, unknown_name
 from saltus.data import read_table
-from saltus.data.images import holds_images, read_images
+from saltus.data.images import ImageSet, holds_images, read_images
 from saltus.data.lines import holds_series
 from saltus.data.table_files import TableFiles
 from saltus.data.texts import holds_texts
 from saltus.train.fitted import FitOptions, Fitted
-from saltus.train.images import ImageModel, ImageOptions, encoder_of, fit_images
+from saltus.train.images import ImageModel, ImageOptions, encoder_of, prepare_images
 from saltus.train.larger import too_large
 from saltus.train.model import Model, load
-from saltus.train.series import SeriesModel, SeriesOptions, fit_series, series_encoder
-from saltus.train.tabular import TableOptions, TabularModel, chosen_target, fit_table
-from saltus.train.texts import TextModel, TextOptions, fit_texts, opened_texts
+from saltus.train.prepared import Prepared
+from saltus.train.samples import Divide, ImageSamples, SeriesSamples, TableSamples, TextSamples
+from saltus.train.series import SeriesModel, SeriesOptions, prepare_series, series_encoder
+from saltus.train.tabular import TableOptions, TabularModel, chosen_target, prepare_table
+from saltus.train.texts import TextModel, TextOptions, opened_texts, prepare_texts
 
 COMMON = (
     "epochs", "batch_size", "learning_rate", "schedule", "optimizer", "weight_decay", "validation", "test", "patience", "balanced", "seed",
@@ -60,7 +63,8 @@ class Kind:
             --column.
         recognises: whether a path that exists holds this kind, by its name and a glance inside.
         open: (source, target or None, options) -> Opened; refuses what cannot be learnt from at all.
-        fit: (data, target, options) -> the trained model.
+        prepare: (data, target, options) -> the data ready to be learnt from.
+        divide: (data, target, options) -> the data as samples that folds are made of.
         example: what to write for new data, such as NEW.csv.
         several: whether `predict` takes several files in one call, as a list.
     """
@@ -71,7 +75,8 @@ class Kind:
     own: tuple[str, ...]
     recognises: Callable[[Path], bool]
     open: Callable[[Any, str | None, Any], Opened]
-    fit: Callable[[Any, str | None, Any], Fitted]
+    prepare: Callable[[Any, str | None, Any], Prepared[Any]]
+    divide: Divide
     example: str
     several: bool = False
 
@@ -84,6 +89,10 @@ class Kind:
     def keys(self) -> tuple[str, ...]:
         """Names of the options that the command line sets."""
         return (*self.own, *COMMON)
+
+    def fit(self, data: Any, target: str | None, options: Any) -> Fitted:
+        """Train a network, and judge it."""
+        return self.prepare(data, target, options).fit()  # type: ignore[no-any-return]
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
@@ -103,8 +112,8 @@ def _open_table(source: Any, target: str | None, options: TableOptions) -> Opene
 
 TABLE = Kind(
     TabularModel, "a CSV, Parquet, JSON lines or Arrow file", TableOptions,
-    ("task", "hidden", "activation", "dropout", "overrides", "reader", "memory"),
-    recognises=Path.is_file, open=_open_table, fit=fit_table, example="NEW.csv",
+    ("task", "hidden", "activation", "dropout", "overrides", "reader", "size", "skip_corrupt", "memory"),
+    recognises=Path.is_file, open=_open_table, prepare=prepare_table, divide=TableSamples, example="NEW.csv",
 )  # fmt: skip
 
 # -- texts -------------------------------------------------------------------------------------------------------------
@@ -120,9 +129,9 @@ TEXTS = Kind(
     TextModel, "a folder of text files by class, or a table of texts and labels", TextOptions,
     (
         "task", "hidden", "activation", "dropout", "overrides", "reader", "text", "tokenizer", "tokenizer_size", "grams", "longest",
-        "encoding",
+        "encoding", "size", "skip_corrupt",
     ),
-    recognises=holds_texts, open=_open_texts, fit=fit_texts, example="NEW.txt", several=True,
+    recognises=holds_texts, open=_open_texts, prepare=prepare_texts, divide=TextSamples, example="NEW.txt", several=True,
 )  # fmt: skip
 
 # -- time series -------------------------------------------------------------------------------------------------------
@@ -141,7 +150,7 @@ def _open_series(source: Any, target: str | None, options: SeriesOptions) -> Ope
 SERIES = Kind(
     SeriesModel, "a table of regular times and numbers", SeriesOptions,
     ("horizon", "window", "time", "key", "frequency", "repeated", "known", "hidden", "activation", "dropout", "overrides"),
-    recognises=holds_series, open=_open_series, fit=fit_series, example="NEW.csv",
+    recognises=holds_series, open=_open_series, prepare=prepare_series, divide=SeriesSamples, example="NEW.csv",
 )  # fmt: skip
 
 # -- images ------------------------------------------------------------------------------------------------------------
@@ -157,14 +166,14 @@ def _open_images(source: Any, target: str | None, options: ImageOptions) -> Open
     return Opened(found, None, f"{found.name}: {len(found):,} images{parts} in {len(set(found.labels or ()))} classes")
 
 
-def _fit_images(source: Any, target: str | None, options: ImageOptions) -> ImageModel:
-    return fit_images(source, options)
+def _prepared_images(source: Any, target: str | None, options: ImageOptions) -> Prepared[ImageModel]:
+    return prepare_images(source, options)
 
 
 IMAGES = Kind(
     ImageModel, "a folder <class>/<file> of PNG, JPEG, WebP, BMP, GIF or TIFF files, IDX files, or an NPZ file", ImageOptions,
     ("dropout", "filters", "size", "resize", "channels", "skip_corrupt", "label_smoothing", "memory"),
-    recognises=holds_images, open=_open_images, fit=_fit_images, example="FILES", several=True,
+    recognises=holds_images, open=_open_images, prepare=_prepared_images, divide=ImageSamples, example="FILES", several=True,
 )  # fmt: skip
 
 # -- all of them -------------------------------------------------------------------------------------------------------
@@ -211,6 +220,28 @@ def infer(source: Any) -> Kind:
     looks = "; ".join(f"{kind.name}: {kind.looks}" for kind in KINDS)
     what = "is an empty folder" if path.is_dir() and not any(path.iterdir()) else "holds nothing that saltus can learn from"
     raise DataError(f"{path} {what}", fix=f"give one of these ({looks}), or name the kind with --kind to be told what is missing")
+
+
+def of_data(source: Any, kind: str | None = None, options: Any = None) -> Kind:
+    """The kind of data that a library call was given.
+
+    Args:
+        source: a path, or data in memory: arrays (x, y) and image sets are images, all others a table.
+        kind: its name, if it is told.
+        options: of its fit, if they are given.
+
+    Raises:
+        UnknownNameError: no kind of that name.
+        DataError: a path holds none.
+    """
+    if kind is not None:
+        return named(kind)
+    if options is not None:
+        return next(known for known in KINDS if type(options) is known.options)
+    if isinstance(source, (str, os.PathLike)):
+        return infer(source)
+    pair = isinstance(source, tuple) and len(source) == 2 and hasattr(source[0], "shape")
+    return IMAGES if pair or isinstance(source, ImageSet) else TABLE
 
 
 def of_model(model: Model, name: str) -> Fitted:

@@ -1,5 +1,5 @@
 """Cross-validation: the same training on several parts of the data, judged on the rest. Above `corpus` and
-`tabular`.
+`kinds`.
 
 Folds train side by side, one network a core, and share their compiled programs.
 """
@@ -13,19 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from saltus.base.errors import ArgumentError, DataError, unknown_name
-from saltus.data import Table as DataTable
-from saltus.data import TableEncoder, read_table
+from saltus.base.errors import ArgumentError, unknown_name
 from saltus.data.lazy import LazyModule
+from saltus.train import kinds
 from saltus.train.corpus import Corpus, fit_options
-from saltus.train.estimates import Estimate, estimate
-from saltus.train.fitted import probabilities
+from saltus.train.estimates import Estimate, bounds_of, estimate
+from saltus.train.fitted import Judgement, probabilities, with_changes
 from saltus.train.model import Model
 from saltus.train.record import History
 from saltus.train.records import Table
+from saltus.train.samples import Samples
 from saltus.train.side import Halt, side_by_side
 from saltus.train.splits import Split, given_splits, k_fold
-from saltus.train.tabular import TableOptions, TabularModel, chosen_target, fit_table, with_changes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -65,6 +64,7 @@ class CrossValidation:
         targets: the true values, or class numbers (N,).
         classes: labels in the order of the columns of `predictions`; empty without classes.
         confidence: of the intervals.
+        samples: where the data came from files: which sample is which.
 
     Example:
         >>> import numpy as np, saltus as sl
@@ -81,11 +81,13 @@ class CrossValidation:
     targets: Any
     classes: tuple[Any, ...] = ()
     confidence: float = 0.95
+    samples: Samples | None = field(default=None, repr=False, compare=False)
     scores: dict[str, Estimate] = field(init=False)
 
     def __post_init__(self) -> None:
         names = list(dict.fromkeys(name for fold in self.folds for name in fold.scores))
-        made = {name: estimate([fold.scores.get(name, np.nan) for fold in self.folds], self.confidence) for name in names}
+        found = {name: [fold.scores.get(name, np.nan) for fold in self.folds] for name in names}
+        made = {name: estimate(values, self.confidence, bounds_of(name)) for name, values in found.items()}
         object.__setattr__(self, "scores", made)
 
     def __getitem__(self, name: str) -> Estimate:
@@ -114,6 +116,18 @@ class CrossValidation:
         found = np.full(self.predictions.shape, np.nan, np.float32)
         found[self.tested] = probabilities(self.predictions[self.tested])
         return found
+
+    def out_of_fold(self) -> pl.DataFrame:
+        """What was said of each sample by the trainings that had not seen it, as a Polars frame: which sample, in which fold,
+        what is true, what was predicted, and for classes the probability of each.
+
+        Raises:
+            ArgumentError: it was a cross-validation of arrays, whose `predictions` are by row.
+        """
+        if self.samples is None:
+            raise ArgumentError("a cross-validation of arrays has no names for its rows", fix="use predictions and targets, a row each")
+        rows = self.tested
+        return self.samples.frame(rows, self.targets[rows], self.predictions[rows], self.classes)
 
     def table(self) -> Table:
         """One row a fold, with its figures."""
@@ -158,20 +172,23 @@ def cross_validate(
     """Train the same on several parts of the data and judge each time on the rest.
 
     For arrays: `cross_validate(model, x, y, epochs=10)`. Training number k begins with the seed of the model plus k, and gives
-    the same weights, bit for bit, as a `fit` of its rows alone. For tables: `cross_validate("customers.csv", "churned")`; what is
-    learnt from data (how columns are read and rescaled, too) is then learnt in each fold from its own training rows.
+    the same weights, bit for bit, as a `fit` of its rows alone. For tables, texts, images and time series:
+    `cross_validate("customers.csv", "churned")`, `cross_validate("flowers/")`; what is learnt from data (how columns are read and
+    rescaled, vocabularies, the size of images) is then learnt in each fold from its own training part. Folds of time series
+    walk forward: each is a span of time, judged by a network that learnt from the time before.
 
     Args:
-        model: what to train, as a pattern that stays as it is; or a table, as `fit_table` takes it.
-        x, y: as for `Model.fit`; for a table x is the name of the target.
-        folds, stratify, groups, time, repeats: see `k_fold`; for a table groups and time can name columns.
+        model: what to train, as a pattern that stays as it is; or data, as `saltus fit` takes them.
+        x, y: as for `Model.fit`; for data x is the name of the target.
+        folds, stratify, groups, time, repeats: see `k_fold`; of a table groups and time can name columns.
         splits: in place of folds: `bootstrap(...)`, `hold_out(...)`, or pairs (train, test) of row numbers.
         seed: of the splits; None takes the model's.
         confidence: of the intervals.
         workers: trainings at once; None for one a core.
         keep: keep the trained models in the result.
         told: called with each fold that ends.
-        training: arguments of `Model.fit` (each fold gets copies of the callbacks), or options of `fit_table`.
+        training: arguments of `Model.fit` (each fold gets copies of the callbacks); or for data options of their fit, such as those
+            of `fit_table`, and kind= ("table", "text", "images", "series") where it is not to be seen from the data.
 
     Returns:
         Figures by fold, their mean with its confidence interval, predictions for rows not trained on, histories.
@@ -185,14 +202,17 @@ def cross_validate(
     """
     how = {"stratify": stratify, "groups": groups, "time": time, "repeats": repeats}
     if not isinstance(model, Model):
-        return _of_table(model, x, how, folds, splits, seed, confidence, workers, keep, told, training)
+        if y is not None:
+            raise ArgumentError("y is for arrays; of files and folders x is the name of the target", fix="leave y out")
+        return _of_data(model, x, how, folds, splits, seed, confidence, workers, keep, told, training)
     if x is None or y is None:
         raise ArgumentError("x and y are missing", fix="cross_validate(model, x, y)")
     options = fit_options(training)
     corpus = Corpus(model, x, y, training.get("sample_weight"))
     labels = corpus.labels
     chosen = model.seed if seed is None else seed
-    listed = _splits(splits, corpus.rows if labels is None else labels, corpus.rows, folds, chosen, how)
+    dealt = corpus.rows if labels is None else labels
+    listed = _splits(splits, corpus.rows, lambda: k_fold(dealt, folds, seed=chosen, **how))
     halt = Halt()
 
     def job(number: int, split: Split) -> Callable[[], tuple[Fold, Any]]:
@@ -215,9 +235,9 @@ def cross_validate(
     return CrossValidation(tuple(f for f, _ in made), predictions, corpus.targets, (), confidence)
 
 
-def _splits(splits: Iterable[Any] | None, rows: Any, count: int, folds: int, seed: int, how: dict[str, Any]) -> list[Split]:
+def _splits(splits: Iterable[Any] | None, count: int, deal: Callable[[], list[Split]]) -> list[Split]:
     if splits is None:
-        return k_fold(rows, folds, seed=seed, **how)
+        return deal()
     return given_splits([splits] if isinstance(splits, Split) else splits, count)
 
 
@@ -232,42 +252,33 @@ def _gathered(rows: int, parts: Sequence[tuple[Array, Array]]) -> Array:
         return (total / times.reshape(-1, *[1] * (first.ndim - 1))).astype(np.float32)
 
 
-# -- tables ------------------------------------------------------------------------------------------------------------
+# -- files and folders -------------------------------------------------------------------------------------------------
 
 
-def _of_table(
-    source: Any, target: Any, how: dict[str, Any], folds: int, splits: Any, seed: int | None, confidence: float, workers: int | None,
+def _of_data(
+    source: Any, target: str | None, how: dict[str, Any], folds: int, splits: Any, seed: int | None, confidence: float, workers: int | None,
     keep: bool, told: Callable[[Fold], None] | None, changes: dict[str, Any],
 ) -> CrossValidation:  # fmt: skip
     given = changes.pop("options", None)
-    options: TableOptions = with_changes(given or TableOptions(), changes)
-    read = read_table(source)
-    name = chosen_target(read, target)
-    frame = read.frame.filter(read.frame[name].is_not_null())
-    groups = how["groups"]
-    if isinstance(groups, str):
-        options = replace(options, overrides={**(options.overrides or {}), groups: "drop"})
-    how = {**how, "groups": _column(frame, groups, "groups"), "time": _ordered(frame, how["time"])}
-    if how["stratify"] is None:
-        how["stratify"] = groups is None and how["time"] is None and _task(frame, name, options) == "classification"
-    listed = _splits(splits, frame[name].to_numpy(), frame.height, folds, options.seed if seed is None else seed, how)
-    halt = Halt()
+    kind = kinds.of_data(source, changes.pop("kind", None), given)
+    options = with_changes(given or kind.options(), changes)
+    samples = kind.divide(source, target, options)
+    listed = _splits(splits, samples.count, lambda: samples.splits(folds, options.seed if seed is None else seed, how))
+    options, halt = samples.options, Halt()
 
-    def part(rows: Array) -> DataTable:
-        return DataTable(frame[rows], read.name, read.notes)
-
-    def job(number: int, split: Split) -> Callable[[], tuple[Fold, TabularModel, Array, Array, Any]]:
-        def run() -> tuple[Fold, TabularModel, Array, Array, Any]:
+    def job(number: int, split: Split) -> Callable[[], tuple[Fold, Any, Judgement]]:
+        def run() -> tuple[Fold, Any, Judgement]:
             begin = clock.perf_counter()
-            test = part(split.test)
+            found: list[Judgement] = []
             own = replace(
-                options, test=test, seed=options.seed + number, verbose=0, told=None, checkpoint=None, resume=False,
-                callbacks=(*options.callbacks, halt.own()),
+                options, seed=options.seed + number, verbose=0, told=None, checkpoint=None, resume=False,
+                judged=lambda _, judgement: found.append(judgement), callbacks=(*options.callbacks, halt.own()),
             )  # fmt: skip
-            made = fit_table(part(split.train), name, own)
-            encoded = made.encoder.transform(test, target=True)
-            fold = Fold(split, made.scores, made.history, clock.perf_counter() - begin, made if keep else None)
-            return fold, made, split.test[encoded.rows], made.outputs(encoded), encoded.target
+            prepared = samples.prepare(split, own)
+            made = prepared.fit()
+            judged = replace(split, test=samples.rows(split, prepared))
+            fold = Fold(judged, made.scores, made.history, clock.perf_counter() - begin, made if keep else None)
+            return fold, made.classes, found[-1]
 
         return run
 
@@ -275,53 +286,18 @@ def _of_table(
         [job(k, split) for k, split in enumerate(listed)],
         workers=workers, halt=halt, done=None if told is None else lambda number, result: told(result[0]),
     )  # fmt: skip
-    classes = tuple(dict.fromkeys(label for _, made, *_ in results for label in made.classes))
-    targets = np.full(frame.height, -1 if classes else np.nan, np.int64 if classes else np.float64)
+    classes = tuple(dict.fromkeys(label for _, known, _ in results for label in known))
+    width = np.asarray(results[0][2].true).shape[1:]
+    targets = np.full((samples.count, *width), -1 if classes else np.nan, np.int64 if classes else np.float64)
     parts = []
-    for _, made, rows, outputs, codes in results:
+    for fold, known, judgement in results:
+        rows, said, true = fold.split.test, np.asarray(judgement.said), np.asarray(judgement.true)
         if classes:
-            place = np.array([classes.index(label) for label in made.classes])
+            place = np.array([classes.index(label) for label in known])
             wide = np.zeros((len(rows), len(classes)), np.float32)
-            wide[:, place] = outputs
-            targets[rows] = place[codes]
-            parts.append((rows, wide))
-        else:
-            parts.append((rows, made.encoder.decode_target(outputs)))
-            targets[rows] = made.encoder.decode_target(codes)
-    return CrossValidation(tuple(r[0] for r in results), _gathered(frame.height, parts), targets, classes, confidence)
-
-
-def _task(frame: pl.DataFrame, target: str, options: TableOptions) -> str | None:
-    """What kind of target it is, by all its values."""
-    if options.task is not None:
-        return options.task
-    beside = frame.select(target).with_row_index("row of the table")
-    return TableEncoder(drop_duplicates=False).fit(beside, target, overrides={"row of the table": "number"}).task
-
-
-def _column(frame: pl.DataFrame, given: Any, what: str) -> Any:
-    """A column by its name, or what else was given."""
-    if not isinstance(given, str):
-        return given
-    if given not in frame.columns:
-        raise unknown_name(f"column of {what}", given, frame.columns)
-    return frame[given].to_numpy()
-
-
-def _ordered(frame: pl.DataFrame, given: Any) -> Any:
-    """Values to order rows by."""
-    if not isinstance(given, str):
-        return given
-    _column(frame, given, "time")
-    column = frame[given]
-    if column.dtype == pl.String:
-        try:
-            column = column.str.to_datetime()
-        except pl.exceptions.PolarsError as error:
-            raise DataError(
-                f"the time column {given!r} holds texts such as {column[0]!r}, which are no dates",
-                fix="write dates as 2024-12-31, or use a number",
-            ) from error
-    if column.null_count():
-        raise DataError(f"the time column {given!r} has {column.null_count()} empty cells", fix="leave out rows without a time")
-    return column.to_physical().to_numpy()
+            wide[:, place] = said
+            said, true = wide, place[true]
+        targets[rows] = true
+        parts.append((rows, said))
+    predictions = _gathered(samples.count, parts)
+    return CrossValidation(tuple(fold for fold, *_ in results), predictions, targets, classes, confidence, samples)
