@@ -6,6 +6,7 @@ values.
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -35,17 +36,19 @@ KINDS = {
     "date": "a date",
     "time": "a time of day",
     "text": "a text",
+    "image": "an image file",
     "identifier": "an identifier",
     "constant": "a constant",
     "empty": "nothing",
 }
-USED = ("number", "boolean", "category", "date", "time", "text")
+USED = ("number", "boolean", "category", "date", "time", "text", "image")
 _RULES: dict[str, type[Rule]] = {
     "number": NumberRule,
     "date": DateRule,
     "time": DateRule,
     "category": CategoryRule,
     "text": CategoryRule,
+    "image": CategoryRule,
 }
 
 
@@ -94,13 +97,15 @@ class ParsedColumn:
     Attributes:
         plan: how they were read.
         values: (N,): float64 with NaN for numbers and yes/no; datetime64[us] with NaT for dates and times;
-            int32 positions in `words`, -1 for missing, for categories and texts.
-        words: Polars series of distinct texts for categories and texts, else None.
+            int32 positions in `words`, -1 for missing, for categories, texts and images.
+        words: Polars series of distinct texts for categories, texts and images (their files), else None.
+        rows: int64 (N,), number of each cell's row in the table that was read.
     """
 
     plan: ColumnPlan
     values: np.ndarray
     words: pl.Series | None = None
+    rows: np.ndarray | None = None
 
     @property
     def missing(self) -> np.ndarray:
@@ -110,7 +115,7 @@ class ParsedColumn:
 
     def take(self, rows: np.ndarray) -> ParsedColumn:
         """The same column with only these rows."""
-        return replace(self, values=self.values[rows])
+        return replace(self, values=self.values[rows], rows=rows if self.rows is None else self.rows[rows])
 
 
 class RawColumn:
@@ -120,9 +125,10 @@ class RawColumn:
         series: a Polars series of any kind.
         missing: the texts, in lower case, that stand for "no value".
         rows: of a part of a table, the number in it of each cell's row, int64 (N,); for messages.
+        folder: where the names of files count from.
     """
 
-    def __init__(self, series: pl.Series, missing: frozenset[str], rows: np.ndarray | None = None) -> None:
+    def __init__(self, series: pl.Series, missing: frozenset[str], rows: np.ndarray | None = None, folder: str = "") -> None:
         kind = series.dtype
         if isinstance(kind, pl.Categorical | pl.Enum) or kind == pl.Null:
             series = series.cast(pl.String)
@@ -135,11 +141,11 @@ class RawColumn:
                 f"column {series.name!r} holds {kind} cells, which are neither numbers, texts nor dates",
                 fix="leave the column out, or convert it to one of these",
             )
-        self.series, self.name, self.missing, self._rows = series, series.name, missing, rows
+        self.series, self.name, self.missing, self.rows, self.folder = series, series.name, missing, rows, folder
 
     def row(self, place: int) -> str:
         """A cell's row as messages name it: counted from 1, in the table that was read."""
-        return f"{int(place if self._rows is None else self._rows[place]) + 1:,}"
+        return f"{int(place if self.rows is None else self.rows[place]) + 1:,}"
 
     @property
     def is_text(self) -> bool:
@@ -218,11 +224,18 @@ def parse(raw: RawColumn, plan: ColumnPlan, table: str = "") -> ParsedColumn:
     else:
         rule = plan.rule if isinstance(plan.rule, CategoryRule) else CategoryRule()
         texts = without(raw.every, is_missing(raw.every.words, raw.missing - frozenset(rule.kept)))
+        if plan.kind == "image":
+            return ParsedColumn(plan, texts.codes, in_folder(texts.words, raw.folder), raw.rows)
         texts = merge_spellings(texts, rule) if plan.kind != "text" else texts
         return ParsedColumn(plan, texts.codes, texts.words)
     if bad.any():
         raise _refusal(raw, plan, np.flatnonzero(bad), table)
     return ParsedColumn(plan, values)
+
+
+def in_folder(names: pl.Series, folder: str) -> pl.Series:
+    """Names of files as they are found from here; those with a full path stay."""
+    return pl.Series(names.name, [os.path.join(folder, name) for name in names.to_list()], dtype=pl.String)
 
 
 def _numbers(raw: RawColumn, plan: ColumnPlan) -> tuple[np.ndarray, np.ndarray]:

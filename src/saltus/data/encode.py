@@ -1,19 +1,23 @@
-"""Turns a clean column into what a network takes: numbers, category codes and words; one encoder a kind."""
+"""Turns a clean column into what a network takes: numbers, category codes and words; one encoder a kind (that of images
+is `image_column`).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from saltus.data.column import ColumnPlan, ParsedColumn
+from saltus.data.features import EncodeOptions, Encoder, Features
+from saltus.data.image_column import ImageColumnEncoder
 from saltus.data.lazy import LazyModule
 from saltus.data.normalise import Scaler
 from saltus.data.records import Change, counted
 from saltus.data.spelling import CategoryRule, keys_of
 from saltus.data.text import hashed_counts
-from saltus.data.tokens import MOST_FEATURES, Tokenizer, Vocabulary
+from saltus.data.tokens import Tokenizer, Vocabulary
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,46 +31,6 @@ _TEXTS_FOR_VOCABULARY = 500
 _ENOUGH_ROWS = 50  # a category of so many rows is never rare
 _LARGEST_RARE_SHARE = 0.1  # of all rows; where more rows are rare, the more frequent of them are kept
 _LARGEST = float(np.finfo(np.float32).max)
-
-
-@dataclass(frozen=True)
-class EncodeOptions:
-    """Choices for all columns: see `TableEncoder`."""
-
-    max_categories: int = 10_000
-    rare_share: float = 0.0005
-    text_width: int = 128
-    tokenizer: str = ""
-    tokenizer_size: int = 8_000
-    grams: int = 2
-    longest: int = 400
-    most_words: int = MOST_FEATURES
-    ordered: bool = False
-
-
-@dataclass
-class Features:
-    """What one column becomes.
-
-    Attributes:
-        numbers: name -> float array (N,), or (N, W) for W features of one name.
-        categories: name -> int32 codes (N,) and the number of codes there are.
-        texts: name -> int32 numbers of words (N, length), 0 filling up, and how many numbers there are.
-    """
-
-    numbers: dict[str, np.ndarray] = field(default_factory=dict)
-    categories: dict[str, tuple[np.ndarray, int]] = field(default_factory=dict)
-    texts: dict[str, tuple[np.ndarray, int]] = field(default_factory=dict)
-
-
-class Encoder(Protocol):
-    """A fitted encoder of one column."""
-
-    plan: ColumnPlan
-
-    def encode(self, column: ParsedColumn) -> Features: ...
-    def treatment(self) -> str: ...
-    def to_config(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -412,7 +376,7 @@ class WordsEncoder:
 
 _ENCODERS: dict[str, Any] = {
     "number": NumberEncoder, "boolean": NumberEncoder, "category": CategoryEncoder,
-    "date": DateEncoder, "time": DateEncoder, "text": TextEncoder,
+    "date": DateEncoder, "time": DateEncoder, "text": TextEncoder, "image": ImageColumnEncoder,
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -150,7 +151,12 @@ class ImageEncoder:
         if labelled and len(self.classes) < 2:
             raise DataError(f"{images.name} has one class, {self.classes[0]!r}: there is nothing to learn", fix="add images of others")
         changes = list(images.notes)
-        form = self._form_of_files(images, rows, changes) if images.pixels is None else self._form_of_arrays(images.pixels, rows, changes)
+        if images.pixels is None:
+            files = [images.files[row] for row in rows]
+            form, more = form_of_files(files, images.name, len(images), self.size, self.resize, self.channels)
+            changes += more
+        else:
+            form = self._form_of_arrays(images.pixels, rows, changes)
         self.form = form
         self.report = ImageReport(form, counts(images.labels or ()), tuple(changes))
 
@@ -168,40 +174,6 @@ class ImageEncoder:
             changes.append(f"resized from {height} x {width} to {size[0]} x {size[1]} ({resize})")
         changes.append(f"{counted(len(pixels), 'image')} of {size[0]} x {size[1]} pixels, {_channels(wanted)}")
         return Form(*size, wanted, resize, white)
-
-    def _form_of_files(self, images: ImageSet, rows: Array, changes: list[str]) -> Form:
-        files = [images.files[row] for row in rows]
-        seen = [(file, glance) for file, glance in zip(files, glances(files), strict=True) if glance is not None]
-        if not seen:
-            what = f"none of the {len(files):,} files in {images.name} can be read as an image"
-            raise DataError(what, fix=f"check the first: {files[0]}")
-        heights, widths = np.array([g.height for _, g in seen]), np.array([g.width for _, g in seen])
-        typical = (int(np.median(heights)), int(np.median(widths)))
-        alike = bool((heights == heights[0]).all() and (widths == widths[0]).all())
-        size = self.size or _bounded(*typical, alike=alike)
-        channels = self.channels or (1 if all(g.grey for _, g in seen) else 3)
-        lost = 1 - np.minimum(heights * size[1], widths * size[0]) / np.maximum(heights * size[1], widths * size[0])
-        resize = self.resize or ("pad" if (lost > _CROPPED).mean() > 0.05 else "crop")
-        deep = [file for file, g in seen if g.deep]
-        white = whitest(deep[:: -(-len(deep) // _DEEP_LOOKED_AT)]) if deep else None
-        if alike and size == typical:
-            changes.append(f"{counted(len(images), 'image')} of {size[0]} x {size[1]} pixels, {_channels(channels)}")
-        else:
-            spread = f"{heights.min()} x {widths.min()}" if alike else f"{heights.min()}-{heights.max()} x {widths.min()}-{widths.max()}"
-            how = {
-                "crop": f"what is beyond is cut off, {lost.mean():.0%} on average",
-                "pad": "all is kept, on a border of the mean colour",
-                "stretch": "proportions change",
-            }[resize]
-            changes.append(
-                f"{counted(len(images), 'image')} of {spread} pixels (height x width) become {size[0]} x {size[1]}, "
-                f"{_channels(channels)}; {resize}: {how}"
-            )
-        if channels == 3 and any(g.grey for _, g in seen):
-            changes.append(f"{sum(g.grey for _, g in seen):,} grey images among colours: read as colours")
-        if white is not None:
-            changes.append(f"{counted(len(deep), 'image')} deeper than 8 bits: {white:g} is taken for white")
-        return Form(*size, channels, resize, white)
 
     def tell(self, parts: list[EncodedImages]) -> None:
         """Take what was found while decoding all parts into the report, or refuse.
@@ -340,6 +312,55 @@ class ImageEncoder:
         classes = dict(zip(made.classes, config["counts"], strict=True))
         made.report = ImageReport(made.form, classes, tuple(config["changes"]), tuple(config["skipped"]))
         return made
+
+
+def form_of_files(
+    files: Sequence[Path], name: str, count: int, size: tuple[int, int] | None = None, resize: str | None = None,
+    channels: int | None = None,
+) -> tuple[Form, list[str]]:  # fmt: skip
+    """The form that suits image files, and what to say of it.
+
+    Args:
+        files: to learn from.
+        name: where they are from, for messages.
+        count: how many there are in all.
+        size, resize, channels: as of `ImageEncoder`.
+
+    Raises:
+        DataError: none can be read.
+    """
+    changes: list[str] = []
+    seen = [(file, glance) for file, glance in zip(files, glances(files), strict=True) if glance is not None]
+    if not seen:
+        what = f"none of the {len(files):,} files in {name} can be read as an image"
+        raise DataError(what, fix=f"check the first: {files[0]}")
+    heights, widths = np.array([g.height for _, g in seen]), np.array([g.width for _, g in seen])
+    typical = (int(np.median(heights)), int(np.median(widths)))
+    alike = bool((heights == heights[0]).all() and (widths == widths[0]).all())
+    size = size or _bounded(*typical, alike=alike)
+    channels = channels or (1 if all(g.grey for _, g in seen) else 3)
+    lost = 1 - np.minimum(heights * size[1], widths * size[0]) / np.maximum(heights * size[1], widths * size[0])
+    resize = resize or ("pad" if (lost > _CROPPED).mean() > 0.05 else "crop")
+    deep = [file for file, g in seen if g.deep]
+    white = whitest(deep[:: -(-len(deep) // _DEEP_LOOKED_AT)]) if deep else None
+    if alike and size == typical:
+        changes.append(f"{counted(count, 'image')} of {size[0]} x {size[1]} pixels, {_channels(channels)}")
+    else:
+        spread = f"{heights.min()} x {widths.min()}" if alike else f"{heights.min()}-{heights.max()} x {widths.min()}-{widths.max()}"
+        how = {
+            "crop": f"what is beyond is cut off, {lost.mean():.0%} on average",
+            "pad": "all is kept, on a border of the mean colour",
+            "stretch": "proportions change",
+        }[resize]
+        changes.append(
+            f"{counted(count, 'image')} of {spread} pixels (height x width) become {size[0]} x {size[1]}, "
+            f"{_channels(channels)}; {resize}: {how}"
+        )
+    if channels == 3 and any(g.grey for _, g in seen):
+        changes.append(f"{sum(g.grey for _, g in seen):,} grey images among colours: read as colours")
+    if white is not None:
+        changes.append(f"{counted(len(deep), 'image')} deeper than 8 bits: {white:g} is taken for white")
+    return Form(*size, channels, resize, white), changes
 
 
 def _bounded(height: int, width: int, *, alike: bool = True) -> tuple[int, int]:

@@ -54,12 +54,14 @@ class Table:
         name: the file, or what the table was taken from; for messages.
         notes: what there is to say about the reading.
         rows: of a part of another table, int64 (N,), which rows of it these are; None where it is a whole one.
+        folder: where names of files in its cells count from.
     """
 
     frame: pl.DataFrame
     name: str
     notes: tuple[Change, ...] = ()
     rows: np.ndarray | None = field(default=None, repr=False, compare=False)
+    folder: str = ""
 
     def rows_of(self, places: np.ndarray) -> np.ndarray:
         """Numbers of some of its rows in the table they were first read from."""
@@ -161,7 +163,7 @@ def _read_file(path: Path, *, format: str | None, delimiter: str | None, encodin
         ) from error
     if not frame.height:
         raise DataError(f"{path} has columns but no rows", fix="give at least one row of values")
-    return Table(_flat(frame), str(path), tuple(notes))
+    return Table(_flat(frame), str(path), tuple(notes), folder=str(path.parent))
 
 
 def _missing_file(path: Path) -> DataError:

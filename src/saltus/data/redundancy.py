@@ -133,7 +133,7 @@ def _compare(early: ParsedColumn, late: ParsedColumn) -> dict[str, str]:
     worded = early.words is not None and late.words is not None and early.words.equals(late.words)
     if worded and np.array_equal(early.values, late.values):
         return {b.name: f"the same values as {a.name!r}"}
-    if "text" in (a.kind, b.kind) or not same_partition(early, late):
+    if {"text", "image"} & {a.kind, b.kind} or not same_partition(early, late):
         return {}
     stays, goes = (b, a) if a.kind == "category" and b.kind in ("number", "boolean") else (a, b)
     return {goes.name: f"the same information as {stays.name!r} in another form ({a.distinct:,} values each)"}

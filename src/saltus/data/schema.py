@@ -18,6 +18,7 @@ from saltus.base.errors import ArgumentError, unknown_name
 from saltus.data.column import KINDS, ColumnPlan, ParsedColumn, RawColumn, Rule, parse
 from saltus.data.dates import DateRule, learn_dates
 from saltus.data.dictionary import Dictionary
+from saltus.data.image_column import finds_images
 from saltus.data.lazy import LazyModule
 from saltus.data.normalise import SCALERS
 from saltus.data.quantities import (
@@ -160,6 +161,7 @@ def treatment(plan: ColumnPlan) -> str:
         "date": "calendar features",
         "time": "time of day features",
         "text": "hashed words or letter groups",
+        "image": "decoded",
         "identifier": "dropped",
         "constant": "dropped",
         "empty": "dropped",
@@ -219,7 +221,7 @@ def inspect(
         if name not in frame.columns:
             raise unknown_name("column in overrides", name, frame.columns)
     findings = {
-        name: _Finding(RawColumn(frame[name], reading.missing, table.rows), Override.of(name, overrides.get(name, {})))
+        name: _Finding(RawColumn(frame[name], reading.missing, table.rows, table.folder), Override.of(name, overrides.get(name, {})))
         for name in frame.columns
     }
     if not reading.decimal:
@@ -227,7 +229,7 @@ def inspect(
     plans, parsed, changes = [], {}, list(table.notes)
     for name, finding in findings.items():
         plan = _infer(finding, reading)
-        if name == target and plan.kind in ("text", "identifier") and not finding.override.kind:
+        if name == target and plan.kind in ("text", "identifier", "image") and not finding.override.kind:
             plan = _classes(finding)
         column = parse(finding.raw, plan, table.name)
         plan = _described(plan, finding.raw, column)
@@ -280,6 +282,10 @@ def _infer(finding: _Finding, reading: Reading) -> ColumnPlan:
         return _as_asked(finding, override.kind, reading)
     if not raw.is_text:
         return _typed(finding, reading)
+    images, changes = finds_images(raw)
+    finding.changes += changes
+    if images:
+        return finding.learnt("image", CategoryRule(), reason="names of image files")
     numbers, left = raw.plain
     plain = not len(left) and not np.isnan(numbers).all() and not has_codes(raw.stripped)
     if plain and (reading.decimal != "," or not only_doubtful_points(raw.stripped)):
@@ -312,7 +318,7 @@ def _as_asked(finding: _Finding, kind: str, reading: Reading) -> ColumnPlan:
         return finding.learnt("time" if dates.clock else "date", dates, changes, "as asked")
     if kind == "category":
         return replace(_classes(finding), reason="as asked")
-    if kind == "text":
+    if kind in ("text", "image"):
         return finding.learnt(kind, CategoryRule(), reason="as asked")
     return finding.learnt(kind, NumberRule() if kind == "number" else None, reason="as asked")
 

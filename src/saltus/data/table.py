@@ -13,7 +13,8 @@ import numpy as np
 
 from saltus.base.errors import ArgumentError, DataError, ModelFileError, nearest, unknown_name
 from saltus.data.column import USED, ColumnPlan, ParsedColumn, RawColumn, parse
-from saltus.data.encode import EncodeOptions, Encoder, Features, encoder_from_config, fit_encoder
+from saltus.data.encode import encoder_from_config, fit_encoder
+from saltus.data.features import EncodeOptions, Encoder, Features
 from saltus.data.lazy import LazyModule
 from saltus.data.read import Table, read_table
 from saltus.data.records import Change, aligned, counted
@@ -47,6 +48,8 @@ class EncodedTable:
         texts: one int32 (N, length) a free text that is read word by word: numbers of its words, 0 filling up.
         text_names: their names.
         vocabularies: how many numbers each has, with 0.
+        images: one uint8 (N, height, width, channels) a column of image files.
+        image_names: their names.
     """
 
     numbers: np.ndarray
@@ -60,14 +63,16 @@ class EncodedTable:
     texts: tuple[np.ndarray, ...] = ()
     text_names: tuple[str, ...] = ()
     vocabularies: tuple[int, ...] = ()
+    images: tuple[np.ndarray, ...] = ()
+    image_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
     def inputs(self) -> Any:
-        """Numbers, categories and texts, or what there is of them."""
-        parts = tuple(a for a in (self.numbers, self.categories, *self.texts) if a.shape[1])
+        """Numbers, categories, texts and images, or what there is of them."""
+        parts = tuple(a for a in (self.numbers, self.categories, *self.texts, *self.images) if a.shape[1])
         return parts if len(parts) > 1 else parts[0]
 
 
@@ -111,6 +116,8 @@ class TableEncoder:
         longest: words of a text that are read, from its beginning.
         most_words: words and groups that get a number, at most.
         ordered: keep the order of the words, for networks that read it; single words only.
+        image_size: height and width of the images that a column names; None takes their median, bounded to 128.
+        skip_corrupt: take images that cannot be read for missing ones; otherwise they are refused, with their rows.
         drop_duplicates: leave out training rows that repeat another one.
         decimal: "." or "," to settle texts such as "1,200"; by default the data decide.
         day_first: settles dates such as "3/4/2020"; by default the data decide.
@@ -140,6 +147,8 @@ class TableEncoder:
         longest: int = 400,
         most_words: int = MOST_FEATURES,
         ordered: bool = False,
+        image_size: tuple[int, int] | None = None,
+        skip_corrupt: bool = False,
         drop_duplicates: bool = True,
         decimal: str | None = None,
         day_first: bool | None = None,
@@ -157,7 +166,10 @@ class TableEncoder:
                 fix="leave them out for the defaults",
             )
         words = (str(tokenizer), tokenizer_size, grams, longest, most_words, ordered)
-        self.options = EncodeOptions(max_categories, rare_share, text_width, *words)
+        if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
+            raise ArgumentError(f"image_size is {image_size!r}, expected (height, width) in pixels", fix="for instance (64, 64)")
+        size = None if image_size is None else (int(image_size[0]), int(image_size[1]))
+        self.options = EncodeOptions(max_categories, rare_share, text_width, *words, size, skip_corrupt)
         self.reading = Reading(MISSING | {text.strip().lower() for text in missing}, decimal or "", day_first)
         self.drop_duplicates = drop_duplicates
         self.target: TargetPlan | None = None
@@ -358,9 +370,10 @@ class TableEncoder:
                 labels = labels[rows]
         features = []
         for encoder in self.encoders:
-            column = parse(RawColumn(frame[encoder.plan.name], self.reading.missing, table.rows), encoder.plan, table.name)
+            column = parse(RawColumn(frame[encoder.plan.name], self.reading.missing, table.rows, table.folder), encoder.plan, table.name)
             notes += _notes_on_cells(encoder, column)
             features.append(encoder.encode(column.take(rows) if len(rows) < frame.height else column))
+            notes += features[-1].notes
         return _stack(features, labels, table.rows_of(rows), tuple(notes))
 
     def encode_target(self, values: Any) -> np.ndarray:
@@ -546,6 +559,7 @@ def _stack(features: list[Features], target: np.ndarray | None, rows: np.ndarray
     numbers = [(name, array) for feature in features for name, array in feature.numbers.items()]
     categories = [(name, *pair) for feature in features for name, pair in feature.categories.items()]
     texts = [(name, *pair) for feature in features for name, pair in feature.texts.items()]
+    images = [(name, array) for feature in features for name, array in feature.images.items()]
     names: list[str] = []
     table = np.empty((len(rows), sum(1 if array.ndim == 1 else array.shape[1] for _, array in numbers)), np.float32)
     for name, array in numbers:
@@ -571,4 +585,6 @@ def _stack(features: list[Features], target: np.ndarray | None, rows: np.ndarray
         tuple(array for _, array, _ in texts),
         tuple(name for name, _, _ in texts),
         tuple(size for _, _, size in texts),
+        tuple(array for _, array in images),
+        tuple(name for name, _ in images),
     )

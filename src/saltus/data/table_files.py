@@ -139,7 +139,11 @@ class TableFiles(Blocks):
 
     def some_rows(self) -> Table:
         """Rows to show for all of them: those set aside as `shown`, or the first block; what `read_table` makes of files."""
-        return Table(self.frame(0), str(self.files[0])) if self.shown is None else self.shown
+        return self.table(self.frame(0)) if self.shown is None else self.shown
+
+    def table(self, frame: pl.DataFrame) -> Table:
+        """Some of the rows as a table."""
+        return Table(frame, str(self.files[0]), folder=str(self.files[0].parent))
 
     # -- where blocks lie ----------------------------------------------------------------------------------------------
 

@@ -10,7 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from saltus import nn
+
+Array = np.ndarray[Any, Any]
 
 _ENOUGH = 2_000  # images that can fill a network of full width
 
@@ -32,6 +36,15 @@ def network_for(
         >>> nn.describe(network, nn.Spec((1, 28, 28, 1))).output
         Spec(shape=(1, 10), dtype='float32')
     """
+    return nn.Sequential([*features_of(height, width, images, filters), nn.Dropout(dropout), nn.Dense(classes)])
+
+
+def features_of(height: int, width: int, images: int, filters: int | None = None) -> list[nn.Layer]:
+    """The layers of such a network that make one vector of an image: all but the last two.
+
+    Args:
+        height, width, images, filters: as of `network_for`.
+    """
     side, now = max(height, width), filters or (32 if images >= _ENOUGH else 16)
     most = 8 * now
     if side > 48:  # large images: the first convolution strides, so that later ones are affordable
@@ -44,11 +57,32 @@ def network_for(
     if side > 4:
         layers.append(nn.MaxPooling2D(2, padding="same"))
     layers.append(nn.Residual([*_convolution(now), *_convolution(now, activation=None)]))
-    layers += [nn.Activation("relu"), nn.GlobalAveragePooling2D(), nn.Dropout(dropout), nn.Dense(classes)]
-    return nn.Sequential(layers)
+    return [*layers, nn.Activation("relu"), nn.GlobalAveragePooling2D()]
 
 
 def _convolution(filters: int, *, size: int = 3, strides: int = 1, activation: str | None = "relu") -> list[nn.Layer]:
     """Convolution and batch normalisation, and an activation."""
     made: list[Any] = [nn.Conv2D(filters, size, strides=strides, padding="same", use_bias=False), nn.BatchNormalization(momentum=0.9)]
     return [*made, nn.Activation(activation)] if activation else made
+
+
+def moments(histogram: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation of each channel.
+
+    Args:
+        histogram: (C, 256), how often each value occurs.
+
+    Returns:
+        float64 (C,) and (C,); a channel that never changes has the deviation 1.
+
+    Example:
+        >>> moments(np.eye(256)[[0]] + np.eye(256)[[10]])
+        (array([5.]), array([5.]))
+    """
+    values = np.arange(256.0)
+    mean, spread = np.empty(len(histogram)), np.empty(len(histogram))
+    for channel, counts in enumerate(histogram):
+        shares = counts / max(1, counts.sum())
+        mean[channel] = shares @ values
+        spread[channel] = np.sqrt(shares @ (values - mean[channel]) ** 2) or 1.0
+    return mean, spread

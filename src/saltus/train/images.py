@@ -21,7 +21,7 @@ from saltus.data.images import ImageSet, read_images
 from saltus.data.lazy import LazyModule
 from saltus.data.split import split_rows
 from saltus.train.fitted import FitOptions, Fitted, Predictions, chosen_plan, optimizer_of, with_changes
-from saltus.train.image_network import network_for
+from saltus.train.image_network import moments, network_for
 from saltus.train.model import Model
 from saltus.train.plan import training_plan
 from saltus.train.prepared import Prepared
@@ -219,25 +219,3 @@ def _model(encoder: ImageEncoder, learnt: EncodedImages | StreamedImages, option
     optimizer = optimizer_of(options, training_plan(len(learnt), size, epochs).updates)
     layers = network.layers if isinstance(network, nn.Sequential) else [network]
     return Model(nn.Sequential([normalise, *layers]), loss=loss, optimizer=optimizer, metrics=["accuracy"], seed=options.seed)
-
-
-def moments(histogram: Array) -> tuple[Array, Array]:
-    """Mean and standard deviation of each channel.
-
-    Args:
-        histogram: (C, 256), how often each value occurs.
-
-    Returns:
-        float64 (C,) and (C,); a channel that never changes has the deviation 1.
-
-    Example:
-        >>> moments(np.eye(256)[[0]] + np.eye(256)[[10]])
-        (array([5.]), array([5.]))
-    """
-    values = np.arange(256.0)
-    mean, spread = np.empty(len(histogram)), np.empty(len(histogram))
-    for channel, counts in enumerate(histogram):
-        shares = counts / max(1, counts.sum())
-        mean[channel] = shares @ values
-        spread[channel] = np.sqrt(shares @ (values - mean[channel]) ** 2) or 1.0
-    return mean, spread

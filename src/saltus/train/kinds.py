@@ -65,6 +65,7 @@ class Kind:
         open: (source, target or None, options) -> Opened; refuses what cannot be learnt from at all.
         prepare: (data, target, options) -> the data ready to be learnt from.
         divide: (data, target, options) -> the data as samples that folds are made of.
+        sample: a word for one of its samples.
         example: what to write for new data, such as NEW.csv.
         several: whether `predict` takes several files in one call, as a list.
     """
@@ -77,6 +78,7 @@ class Kind:
     open: Callable[[Any, str | None, Any], Opened]
     prepare: Callable[[Any, str | None, Any], Prepared[Any]]
     divide: Divide
+    sample: str
     example: str
     several: bool = False
 
@@ -113,7 +115,7 @@ def _open_table(source: Any, target: str | None, options: TableOptions) -> Opene
 TABLE = Kind(
     TabularModel, "a CSV, Parquet, JSON lines or Arrow file", TableOptions,
     ("task", "hidden", "activation", "dropout", "overrides", "reader", "size", "skip_corrupt", "memory"),
-    recognises=Path.is_file, open=_open_table, prepare=prepare_table, divide=TableSamples, example="NEW.csv",
+    recognises=Path.is_file, open=_open_table, prepare=prepare_table, divide=TableSamples, sample="row", example="NEW.csv",
 )  # fmt: skip
 
 # -- texts -------------------------------------------------------------------------------------------------------------
@@ -131,7 +133,7 @@ TEXTS = Kind(
         "task", "hidden", "activation", "dropout", "overrides", "reader", "text", "tokenizer", "tokenizer_size", "grams", "longest",
         "encoding", "size", "skip_corrupt",
     ),
-    recognises=holds_texts, open=_open_texts, prepare=prepare_texts, divide=TextSamples, example="NEW.txt", several=True,
+    recognises=holds_texts, open=_open_texts, prepare=prepare_texts, divide=TextSamples, sample="text", example="NEW.txt", several=True,
 )  # fmt: skip
 
 # -- time series -------------------------------------------------------------------------------------------------------
@@ -150,7 +152,7 @@ def _open_series(source: Any, target: str | None, options: SeriesOptions) -> Ope
 SERIES = Kind(
     SeriesModel, "a table of regular times and numbers", SeriesOptions,
     ("horizon", "window", "time", "key", "frequency", "repeated", "known", "hidden", "activation", "dropout", "overrides"),
-    recognises=holds_series, open=_open_series, prepare=prepare_series, divide=SeriesSamples, example="NEW.csv",
+    recognises=holds_series, open=_open_series, prepare=prepare_series, divide=SeriesSamples, sample="time", example="NEW.csv",
 )  # fmt: skip
 
 # -- images ------------------------------------------------------------------------------------------------------------
@@ -173,7 +175,8 @@ def _prepared_images(source: Any, target: str | None, options: ImageOptions) -> 
 IMAGES = Kind(
     ImageModel, "a folder <class>/<file> of PNG, JPEG, WebP, BMP, GIF or TIFF files, IDX files, or an NPZ file", ImageOptions,
     ("dropout", "filters", "size", "resize", "channels", "skip_corrupt", "label_smoothing", "memory"),
-    recognises=holds_images, open=_open_images, prepare=_prepared_images, divide=ImageSamples, example="FILES", several=True,
+    recognises=holds_images, open=_open_images, prepare=_prepared_images, divide=ImageSamples,
+    sample="image", example="FILES", several=True,
 )  # fmt: skip
 
 # -- all of them -------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +109,7 @@ def collected(files: TableFiles, span: tuple[float, float], seed: int, most: int
         count += len(rows)
     if not count:
         raise DataError(f"{files.files[0]} has no row in a part of {share:.1%}", fix="give more rows, or a larger share")
-    return Table(pl.concat(parts), str(files.files[0]))
+    return files.table(pl.concat(parts))
 
 
 def with_all_classes(files: TableFiles, table: Table, span: tuple[float, float], seed: int) -> Table:
@@ -136,14 +136,16 @@ def with_all_classes(files: TableFiles, table: Table, span: tuple[float, float],
         if new.height:
             found.append(new)
             seen = pl.concat([seen, new[target]])
-    return table if len(seen) > _CLASSES or len(found) == 1 else Table(pl.concat(found), table.name)
+    return table if len(seen) > _CLASSES or len(found) == 1 else replace(table, frame=pl.concat(found))
 
 
 def encode_with(files: TableFiles, encoder: TableEncoder) -> None:
     """Let files give their blocks as a fitted encoder says."""
 
     def encode(frame: Any, name: str, first: int) -> Sequence[Any]:
-        made: EncodedTable = encoder.transform(Table(frame, f"{name}, counted from row {first + 1:,}"), target=True)
+        made: EncodedTable = encoder.transform(
+            Table(frame, f"{name}, counted from row {first + 1:,}", folder=str(Path(name).parent)), target=True
+        )
         return made.inputs, made.target
 
     files.encode = encode

@@ -14,7 +14,7 @@ import numpy as np
 from saltus import nn
 from saltus.base.errors import ArgumentError, unknown_name
 from saltus.data import TableEncoder, read_table
-from saltus.train import fitted, tabular
+from saltus.train import fitted, table_network, tabular
 from saltus.train.callbacks import EarlyStopping
 from saltus.train.corpus import Corpus, fit_options
 from saltus.train.model import Model
@@ -164,7 +164,7 @@ def _options(options: TableOptions, params: Mapping[str, Any], rows: int) -> Tab
     """Options of a table with what was chosen."""
     changes = {n: params[n] for n in ("learning_rate", "dropout", "activation", "optimizer", "weight_decay") if n in params}
     if "width" in params or "depth" in params:
-        widths = options.hidden if options.hidden is not None else tabular._widths(rows)
+        widths = options.hidden if options.hidden is not None else table_network.widths(rows)
         width = params.get("width", widths[0] if len(widths) else 64)
         changes["hidden"] = (int(width),) * int(params.get("depth", max(len(widths), 1)))
     return replace(options, **changes)

@@ -8,13 +8,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
-from saltus import nn
 from saltus.base.errors import ArgumentError, DataError, unknown_name
 from saltus.data import Change, EncodedTable, Table, TableEncoder, TableFiles, read_table, split_rows
 from saltus.data.records import counted
@@ -25,12 +24,10 @@ from saltus.train.model import Model
 from saltus.train.plan import training_plan
 from saltus.train.prepared import Prepared
 from saltus.train.sources import InBlocks
+from saltus.train.table_network import READERS, at_once, network_of
 
 Array = np.ndarray[Any, Any]
 
-READERS = ("bag", "convolution", "recurrent")
-WORD_WIDTH = 16  # length of the vector of a word in a bag
-_ORDERED_WIDTH, _FILTERS, _STATES = 32, 128, 32
 
 
 @dataclass(frozen=True)
@@ -41,12 +38,14 @@ class TableOptions(FitOptions):
         task: "classification" or "regression"; None finds it from the target.
         overrides: how single columns are read, by name; see `TableEncoder.fit`.
         encoder: a TableEncoder with other options, not fitted yet.
-        network: a network of one's own; it gets numbers (N, F), categories (N, C) and a text's words (N, L)
-            each, or what there is of them.
+        network: a network of one's own; it gets numbers (N, F), categories (N, C), a text's words (N, L) each and a
+            column's images (N, H, W, C) each, or what there is of them.
         hidden: units of the hidden layers; None chooses by the number of rows.
         activation: of the hidden layers.
         reader: how long texts are read: "bag" (words and pairs of them, in any order), "convolution" (neighbouring
             words) or "recurrent" (a GRU over the words, both ways).
+        size: height and width that the images of columns of file names get; None takes their median, bounded to 128.
+        skip_corrupt: take images that cannot be read for missing ones; otherwise they are refused, with their rows.
         memory: bytes of Parquet, Arrow, CSV or TSV files that are read as a whole. Larger ones, or several, are read in
             blocks while the training runs: what is learnt about columns comes from some of the rows, validation
             and test take SOME rows each at most, and about a gigabyte of memory is used however large they are.
@@ -58,6 +57,8 @@ class TableOptions(FitOptions):
     hidden: Sequence[int] | None = None
     activation: Any = "relu"
     reader: str = "bag"
+    size: tuple[int, int] | None = None
+    skip_corrupt: bool = False
     memory: float = 1e9
 
 
@@ -76,6 +77,10 @@ class TabularModel(Fitted):
         """Name of the column that is predicted."""
         assert self.encoder.target is not None
         return str(self.encoder.target.name)
+
+    @property
+    def at_once(self) -> int | None:
+        return at_once([encoder.form for encoder in self.encoder.encoders if encoder.plan.kind == "image"])
 
     def judge(self, encoded: Any) -> Judgement:
         """As `evaluate`, of encoded rows; of a table that is read in blocks, of the rows that its encoder was fitted on."""
@@ -148,7 +153,7 @@ def prepare_read(
     encoder.changes += tuple(_in_two_parts(encoder, train, held, test))
     if options.told is not None:
         options.told(encoder)
-    size, epochs = sizes(len(learnt), options)
+    size, epochs = (_image_sizes if learnt.images else sizes)(len(learnt), options)
     return Prepared(kind, encoder, learnt, checked, judged, options, size, epochs, partial(_model, encoder, learnt))
 
 
@@ -173,7 +178,7 @@ def prepare_files(files: TableFiles, options: TableOptions) -> Prepared[TabularM
     checked, judged = (None if part is None else encoder.transform(part, target=True) for part in (held, test))
     if options.told is not None:
         options.told(encoder)
-    size, epochs = _sizes(len(learnt), options)
+    size, epochs = (_image_sizes if fitted.images else _sizes)(len(learnt), options)
     build = partial(_model, encoder, fitted, rows=len(learnt))
     return Prepared(TabularModel, encoder, learnt, checked, judged, options, size, epochs, build)
 
@@ -196,7 +201,7 @@ def table_encoder(options: TableOptions, **how: Any) -> TableEncoder:
     """An encoder as the options' reader of texts needs it, not fitted yet."""
     if options.reader not in READERS:
         raise unknown_name("reader of texts", options.reader, READERS)
-    return TableEncoder(**how, ordered=options.reader != "bag")
+    return TableEncoder(**how, ordered=options.reader != "bag", image_size=options.size, skip_corrupt=options.skip_corrupt)
 
 
 def chosen_target(table: Table, target: str | None) -> str:
@@ -235,7 +240,7 @@ def _parts(table: Table, target: str, options: TableOptions) -> tuple[Table, Tab
         return rows[np.sort(kept)], rows[np.sort(off)]
 
     def part(rows: Array) -> Table:
-        return Table(frame[rows], table.name, table.notes, table.rows_of(rows))
+        return replace(table, frame=frame[rows], rows=table.rows_of(rows))
 
     rows, test, held = np.arange(frame.height), None, None
     if isinstance(options.test, (int, float)) and not isinstance(options.test, bool):
@@ -262,64 +267,18 @@ def _sizes(rows: int, options: TableOptions) -> tuple[int | str, int]:
     return chosen_plan(rows, options, min(1024, max(32, 2 ** round(np.log2(max(rows, 1) / 200)))), updates=4000, low=20, high=300)
 
 
+def _image_sizes(rows: int, options: TableOptions) -> tuple[int | str, int]:
+    """As `_sizes`, for tables with images: passes are dear, and each image tells more than a row of numbers does."""
+    return chosen_plan(rows, options, min(128, max(16, 2 ** round(np.log2(max(rows, 1) / 50)))), updates=2000, low=8, high=60)
+
+
 def _model(
     encoder: TableEncoder, table: EncodedTable, options: TableOptions, size: int | str, epochs: int, rows: int | None = None
 ) -> Model:
     """An untrained model for an encoded table, or for so many rows like its own."""
     rows = len(table) if rows is None else rows
-    network = options.network if options.network is not None else _network(encoder, table, options, rows)
+    network = options.network if options.network is not None else network_of(table, options, len(encoder.classes), rows)
     loss = "sparse_categorical_crossentropy" if encoder.classes else "mse"
     optimizer = optimizer_of(options, training_plan(rows, size, epochs).updates)
     metrics = ["accuracy"] if encoder.classes else ["mae"]
     return Model(network, loss=loss, optimizer=optimizer, metrics=metrics, seed=options.seed)
-
-
-def _network(encoder: TableEncoder, table: EncodedTable, options: TableOptions, rows: int) -> nn.Layer:
-    """Vectors for categories and words beside the numbers, then dense layers."""
-    layers: list[nn.Layer] = []
-    for units in _widths(rows) if options.hidden is None else options.hidden:
-        layers += [nn.Dense(int(units), activation=options.activation), nn.Dropout(options.dropout)]
-    layers += [nn.Dense(len(encoder.classes))] if encoder.classes else [nn.Dense(1), nn.Reshape(())]
-    columns = nn.TableInput(table.cardinalities, names=_unique(table.category_names))
-    if not table.texts:
-        return nn.Sequential([columns, *layers])
-    if not options.hidden and options.hidden is not None:
-        layers.insert(0, nn.Dropout(options.dropout))
-    inputs, parts = [], []
-    if table.numbers.shape[1]:
-        inputs.append(nn.Input((table.numbers.shape[1],)))
-    if table.cardinalities:
-        inputs.append(nn.Input((len(table.cardinalities),), "int32"))
-    if inputs:
-        parts.append(columns(*inputs))
-    for words, size, name in zip(table.texts, table.vocabularies, _unique(table.text_names), strict=True):
-        inputs.append(nn.Input((words.shape[1],), "int32"))
-        parts.append(_reader(options.reader, size, f"words of {name}")(inputs[-1]))
-    joined = nn.Concatenate()(*parts) if len(parts) > 1 else parts[0]
-    return nn.Network(inputs, nn.Sequential(layers)(joined))
-
-
-def _reader(reader: str, size: int, name: str) -> nn.Layer:
-    """The layers that make one vector of a text."""
-    if reader == "bag":
-        return nn.EmbeddingBag(size, WORD_WIDTH, combiner="sqrtn", name=name)
-    words = nn.Embedding(size, _ORDERED_WIDTH, mask_zero=reader == "recurrent")
-    if reader == "recurrent":
-        return nn.Sequential([words, nn.Bidirectional(nn.GRU(_STATES))], name=name)
-    return nn.Sequential([words, nn.Conv1D(_FILTERS, 3, padding="same", activation="relu"), nn.GlobalMaxPooling1D()], name=name)
-
-
-def _widths(rows: int) -> tuple[int, ...]:
-    """Hidden layers that so many rows can fill."""
-    return (64, 32) if rows < 5_000 else (128, 64)
-
-
-def _unique(names: Sequence[str]) -> list[str]:
-    """Names for paths of parameters: no slashes, none twice."""
-    made: list[str] = []
-    for name in names:
-        clean = name.replace("/", "_") or "column"
-        while clean in made:
-            clean += "_"
-        made.append(clean)
-    return made

@@ -67,7 +67,7 @@ class TextModel(TabularModel):
             source = {self.text: list(source)}
         read = read_texts(source)
         if self.text not in read.frame.columns and TEXT in read.frame.columns:
-            read = Table(read.frame.rename({TEXT: self.text}), read.name, read.notes)
+            read = replace(read, frame=read.frame.rename({TEXT: self.text}))
         return read
 
     def evaluate(self, source: Any) -> Any:
@@ -133,7 +133,7 @@ def prepare_texts(source: Any, target: str | None, options: TextOptions) -> Prep
     if held is not None and not isinstance(held, int | float):
         held = read_texts(held, encoding=options.encoding)
     options = replace(options, encoder=encoder, overrides=overrides, test=held)
-    return prepare_read(TextModel, Table(frame, table.name, table.notes), target, options, _sizes)
+    return prepare_read(TextModel, replace(table, frame=frame), target, options, _sizes)
 
 
 def opened_texts(source: Any, target: str | None, options: TextOptions) -> tuple[Table, str, str]:
