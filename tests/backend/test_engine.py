@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,15 @@ from graphs import random_arrays, recurrent, training_step
 import saltus.ops  # noqa: F401  registers the ops
 from saltus.backend.base import compile_graph
 from saltus.backend.cpu import compile as machine
+from saltus.backend.cpu import kernels as native
 from saltus.base import dtypes as dt
 from saltus.base.errors import SaltusError
 from saltus.ir.evaluate import evaluate
 from saltus.ir.node import Node, full, placeholder
 from saltus.ir.spec import OPS
 from saltus.ops.loop import scan_nodes
+from saltus.schedule.plan import make_plan
+from saltus.transform.pipeline import prepare
 
 RNG = np.random.default_rng(0)
 
@@ -184,6 +188,16 @@ def test_a_damaged_store_entry_is_compiled_again(tmp_path: Path, monkeypatch: py
         assert machine.read_stored("k0") is None
     finally:
         machine.store_folder.cache_clear()
+
+
+def test_kernels_compiled_side_by_side_equal_those_compiled_alone() -> None:
+    inputs, outputs = training_step(32)
+    plan, _ = make_plan(inputs, prepare(inputs, outputs, "step", native=True), (), native.NativeTarget(machine.vector_bits()))
+    kernels = {x.kernel.key(): x.kernel for x in plan.launches()}.values()
+    texts = [native.emit(kernel, f"k{number}", machine.vector_bits()) for number, kernel in enumerate(kernels)]
+    assert len(texts) > 3
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(machine.object_code, texts * 2)) == [machine.object_code(text) for text in texts] * 2
 
 
 def test_an_error_in_a_host_call_reaches_the_caller_and_the_program_still_works() -> None:

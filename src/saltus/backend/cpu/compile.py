@@ -7,12 +7,14 @@ compiled again. Code generation runs without LLVM's optimiser: the text is alrea
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
 import os
 import platform
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +95,42 @@ def object_code(text: str) -> bytes:
             module.verify()
         except RuntimeError as error:
             raise EngineError(f"LLVM refused a kernel: {error}\n{text}") from error
-        return bytes(_machine().emit_object(module))
+        return _emitter()(module)
+
+
+@functools.cache
+def _emitter() -> Callable[[Any], bytes]:
+    """A function from modules to object code that several threads may be in at once.
+
+    llvmlite takes one lock around every call of its library. Generating code is nearly all of LLVM's time, and LLVM lets
+    threads do it side by side as long as each has a context and a target machine of its own: this one call goes past the lock.
+    """
+    llvm = _llvm()
+    try:
+        library = ctypes.CDLL(llvm.ffi.lib._name)
+        emit, start, size, dispose = (
+            library.LLVMPY_TargetMachineEmitToMemory, library.LLVMPY_GetBufferStart, library.LLVMPY_GetBufferSize,
+            library.LLVMPY_DisposeMemoryBuffer,
+        )  # fmt: skip
+    except (AttributeError, OSError):  # another llvmlite: one kernel at a time
+        return lambda module: bytes(_machine().emit_object(module))
+    address = ctypes.c_void_p
+    emit.argtypes, emit.restype = (address, address, ctypes.c_int, ctypes.POINTER(ctypes.c_char_p)), address
+    start.argtypes, start.restype = (address,), address
+    size.argtypes, size.restype = (address,), ctypes.c_size_t
+    dispose.argtypes, dispose.restype = (address,), None
+
+    def object_of(module: Any) -> bytes:
+        message = ctypes.c_char_p()
+        buffer = emit(_machine()._ptr, module._ptr, 1, ctypes.byref(message))
+        if not buffer:
+            raise EngineError(f"LLVM could not compile a kernel: {(message.value or b'').decode(errors='replace')}")
+        try:
+            return ctypes.string_at(start(buffer), size(buffer))
+        finally:
+            dispose(buffer)
+
+    return object_of
 
 
 def llvm_context() -> Any:
