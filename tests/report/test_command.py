@@ -64,7 +64,9 @@ def test_the_words_give_the_same_settings(kind, values, columns):
 
 def test_a_cross_validation_is_repeated_too():
     config = FitSettings("d.csv", kinds.TABLE, "y").to_config()
-    assert command_of(config, 5) == "saltus fit d.csv --kind table --target y --seed 0 --folds 5"
+    assert command_of(config, {"folds": 5, "repeats": 1, "groups": None, "order": "day"}) == (
+        "saltus fit d.csv --kind table --target y --seed 0 --folds 5 --order day"
+    )
 
 
 def test_the_command_makes_the_same_weights(run_of, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from saltus.cli.report import run as write_page
 from saltus.cli.text import results
 from saltus.data import sets
 from saltus.data.records import counted
-from saltus.report.keep import Keeper
+from saltus.report.keep import Keeper, write_frame
 from saltus.train import Interrupted, kinds
 from saltus.train.fitted import Encoder, Fitted
 from saltus.train.kinds import Opened
@@ -31,12 +31,14 @@ PARTS = {
 
 def run(
     data: str | None, target: str | None, kind: str | None, columns: tuple[str, ...], settings: tuple[str, ...], out: str | None,
-    resume: str | None, quiet: bool, report: bool, folds: int | None, **given: str | bool | None,
+    resume: str | None, quiet: bool, report: bool, folds: int | None, repeats: int | None, groups: str | None, order: str | None,
+    **given: str | bool | None,
 ) -> None:  # fmt: skip
     """See the help of `saltus fit`."""
     words = [(key, str(text)) for key, text in given.items() if text not in (None, False)]
+    dealt = {"repeats": repeats, "groups": groups, "order": order}
     if resume is not None:
-        others = {"folds": folds, "target": target, "kind": kind, "column": columns, "set": settings, "out": out}
+        others = {"folds": folds, **dealt, "target": target, "kind": kind, "column": columns, "set": settings, "out": out}
         _resume(resume, data, [*(k for k, _ in words), *(n for n, v in others.items() if v)], quiet=quiet, report=report)
         return
     if data is None:
@@ -45,14 +47,13 @@ def run(
     taken = kinds.named(kind) if kind else kinds.infer(source)
     if columns and "overrides" not in taken.own:
         raise ArgumentError(f"--column is for tables, but this is {taken.fitted.title}", fix="leave it out")
-    if folds and taken is not kinds.TABLE:
-        raise ArgumentError(f"--folds is for tables, but this is {taken.fitted.title}", fix="leave it out")
+    folding = Folding.of(folds, dealt)
     chosen = FitSettings(kept_name(data), taken, target, dict(pairs("--column", columns)))
     chosen.values.update(values_of([*words, *pairs("--set", settings)], taken))
     opened = taken.open(source, target, chosen.options())
     chosen = replace(chosen, target=opened.target)
     folder = runs.new_folder(Path(data).resolve().stem.split(".")[0], out)
-    Fit(chosen, folder, quiet=quiet, report=report, folds=folds).run(opened, said="" if kind else f" (kind of data: {taken.name})")
+    Fit(chosen, folder, quiet=quiet, report=report, folding=folding).run(opened, said="" if kind else f" (kind of data: {taken.name})")
 
 
 def _resume(path: str, data: str | None, asked: list[str], *, quiet: bool, report: bool) -> None:
@@ -81,6 +82,28 @@ def kept_name(data: str) -> str:
 
 
 @dataclass(frozen=True)
+class Folding:
+    """How a cross-validation deals its folds; see `k_fold`."""
+
+    folds: int
+    repeats: int = 1
+    groups: str | None = None
+    order: str | None = None
+
+    @classmethod
+    def of(cls, folds: int | None, dealt: dict[str, Any]) -> Folding | None:
+        """What the command line asks for, or None.
+
+        Raises:
+            ArgumentError: there are no folds to deal.
+        """
+        asked = {name: value for name, value in dealt.items() if value is not None}
+        if folds is None and asked:
+            raise ArgumentError(f"--{next(iter(asked))} says how folds are dealt, but there are none", fix="add --folds 5")
+        return None if folds is None else cls(folds, **asked)
+
+
+@dataclass(frozen=True)
 class Fit:
     """One training with its folder."""
 
@@ -88,7 +111,7 @@ class Fit:
     folder: Path
     quiet: bool
     report: bool = False
-    folds: int | None = None
+    folding: Folding | None = None
 
     def run(self, opened: Opened, *, said: str = "", resume: bool = False) -> None:
         """Train, save, and say the result."""
@@ -115,8 +138,8 @@ class Fit:
         )  # fmt: skip
         if isinstance(options.test, str):
             options = replace(options, test=source_of(options.test))
-        if self.folds:
-            self.cross_validate(opened, options)
+        if self.folding is not None:
+            self.cross_validate(opened, options, self.folding)
         model = self.chosen.kind.fit(opened.data, self.chosen.target, options)
         model.history.save(self.folder / runs.HISTORY)
         model.history.to_parquet((self.folder / runs.HISTORY).with_suffix(".parquet"))
@@ -124,19 +147,27 @@ class Fit:
         keeper.write(self.folder, model, opened.data, options)
         self.finish(model, time.perf_counter() - started)
 
-    def cross_validate(self, opened: Opened, options: Any) -> None:
-        """Judge the settings on every row, before the model is trained that stays."""
+    def cross_validate(self, opened: Opened, options: Any, how: Folding) -> None:
+        """Judge the settings on every sample, before the model is trained that stays."""
 
         def told(fold: Fold) -> None:
             if not self.quiet:
+                again = f", repeat {fold.split.repeat + 1}" if how.repeats > 1 else ""
                 said = "  ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in fold.scores.items())
-                click.echo(f"fold {fold.split.fold + 1} of {self.folds}: {said}")
+                click.echo(f"fold {fold.split.fold + 1} of {how.folds}{again}: {said}")
 
-        made = cross_validate(opened.data, self.chosen.target, folds=self.folds or 2, options=options, told=told)
+        made = cross_validate(
+            opened.data, self.chosen.target, folds=how.folds, repeats=how.repeats, groups=how.groups, time=how.order, options=options,
+            told=told,
+        )  # fmt: skip
         figures = {name: {"mean": e.mean, "std": e.std, "low": e.low, "high": e.high} for name, e in made.scores.items()}
-        runs.write_json(self.folder / runs.FOLDS, {"scores": figures, "folds": made.table().rows})
-        click.echo("\n".join(["", f"mean of {self.folds} folds, with 95 % confidence interval:",
-                              *(f"  {name.replace('_', ' ')}  {value}" for name, value in made.scores.items()), ""]))  # fmt: skip
+        runs.write_json(self.folder / runs.FOLDS, {"scores": figures, "dealt": asdict(how), "folds": made.table().rows})
+        file = self.folder / runs.OUT_OF_FOLD
+        write_frame(file, made.out_of_fold())
+        many = f"{how.folds} folds" + (f", {how.repeats} times" if how.repeats > 1 else "")
+        click.echo("\n".join(["", f"mean of {many}, with 95 % confidence interval:",
+                              *(f"  {name.replace('_', ' ')}  {value}" for name, value in made.scores.items()),
+                              f"what was said of each {self.chosen.kind.sample} out of fold: {file}", ""]))  # fmt: skip
 
     def told(self, encoder: Encoder) -> None:
         """Write and show what was done to the data."""

@@ -17,11 +17,13 @@ from saltus.base.errors import DataError, StorageError
 from saltus.report.run import (
     CHECKPOINTS,
     CONFIGURATION,
+    CURVES,
     DATA,
     ENVIRONMENT,
     FOLDS,
     HISTORY,
     MODEL,
+    OUT_OF_FOLD,
     PAGE,
     PREDICTIONS,
     PROFILE,
@@ -35,8 +37,9 @@ from saltus.report.run import (
 )
 
 __all__ = [
-    "CHECKPOINTS", "CONFIGURATION", "DATA", "ENVIRONMENT", "FOLDS", "HISTORY", "MODEL", "PAGE", "PREDICTIONS", "PROFILE", "RESULT",
-    "STUDY", "TRIALS", "discard", "environment", "existing_folder", "new_folder", "read_json", "write_json", "write_text",
+    "CHECKPOINTS", "CONFIGURATION", "CURVES", "DATA", "ENVIRONMENT", "FOLDS", "HISTORY", "MODEL", "OUT_OF_FOLD", "PAGE", "PREDICTIONS",
+    "PROFILE", "RESULT", "STUDY", "TRIALS", "discard", "environment", "existing_folder", "new_folder", "read_json", "write_json",
+    "write_text",
 ]  # fmt: skip
 
 

@@ -14,12 +14,12 @@ OPTIONS = (
 )  # fmt: skip
 
 
-def command_of(config: dict[str, Any], folds: int = 0) -> str:
+def command_of(config: dict[str, Any], dealt: dict[str, Any] | None = None) -> str:
     """The words that make the same model again, on the same data with the same version.
 
     Args:
         config: as `saltus fit` wrote it.
-        folds: of a cross-validation before.
+        dealt: how the folds of a cross-validation before were dealt.
 
     Example:
         >>> command_of({"kind": "table", "data": "my data.csv", "target": "y", "columns": {}, "epochs": 5, "balanced": True, "seed": 0})
@@ -41,8 +41,8 @@ def command_of(config: dict[str, Any], folds: int = 0) -> str:
             words += [f"--{key.replace('_', '-')}", _text(key, value)]
         else:
             rest += ["--set", f"{key}={_text(key, value)}"]
-    if folds:
-        words += ["--folds", str(folds)]
+    for name, value in (dealt or {}).items():
+        words += [] if value is None or (name == "repeats" and value == 1) else [f"--{name}", str(value)]
     for name, how in config.get("columns", {}).items():
         words += ["--column", f"{name}={how}"]
     return shlex.join([*words, *rest])

@@ -60,10 +60,19 @@ class Keeper:
         if self.judgement is None or self.judgement.true is None or self.judgement.said is None:
             return
         ended = Ended(model, data, options, self.encoded, self.judgement)
-        content = io.BytesIO()
-        predictions(ended).write_parquet(content)
-        write_bytes(folder / PREDICTIONS, content.getvalue())
+        write_frame(folder / PREDICTIONS, predictions(ended))
         write_json(folder / PROFILE, profile_of(ended))
+
+
+def write_frame(path: Path, frame: pl.DataFrame) -> None:
+    """Write a frame as Parquet; the file is replaced whole or not at all.
+
+    Raises:
+        StorageError: there is no room.
+    """
+    content = io.BytesIO()
+    frame.write_parquet(content)
+    write_bytes(path, content.getvalue())
 
 
 def predictions(ended: Ended) -> pl.DataFrame:

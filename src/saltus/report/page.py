@@ -60,7 +60,7 @@ def _head(run: Run) -> Raw:
     scores, baseline = run.result["scores"], run.result["baseline"]
     shown = [name for name in scores if " " not in name][:_TILES]
     cells = [(metric(name), number(scores[name]), f"{run.model.beside} {number(baseline[name])}") for name in shown]
-    command = run.environment.get("command", "") if run.trials else command_of(run.config, len(run.folds.get("folds", ())))
+    command = run.environment.get("command", "") if run.trials else command_of(run.config, run.folds.get("dealt"))
     words = " ".join(f"<span>{text(word)}</span>" for word in command.split(" "))  # so that no line ends inside of one
     return Raw(
         f'<p class="over">saltus {text(started)}</p><h1>{text(title(run))}</h1><p class="lead">{text(verdict(run))}</p>{tiles(cells)}'

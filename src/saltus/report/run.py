@@ -26,6 +26,7 @@ CONFIGURATION, ENVIRONMENT, HISTORY, DATA, MODEL, RESULT = (
 )  # fmt: skip
 CHECKPOINTS = "checkpoints"
 FOLDS, TRIALS, STUDY = "folds.json", "trials.json", "study.db"
+OUT_OF_FOLD, CURVES = "out_of_fold.parquet", "curves.parquet"
 PREDICTIONS, PROFILE, PAGE = "predictions.parquet", "profile.json", "report.html"
 RUNS = "runs"  # where runs lie that were given no folder
 

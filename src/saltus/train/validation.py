@@ -118,7 +118,7 @@ class CrossValidation:
         return found
 
     def out_of_fold(self) -> pl.DataFrame:
-        """What was said of each sample by the trainings that had not seen it, as a Polars frame: which sample, in which fold,
+        """What was said of each sample by the trainings that had not seen it, as a Polars frame: which sample,
         what is true, what was predicted, and for classes the probability of each.
 
         Raises:
