@@ -7,7 +7,7 @@ every other reader of the old value can run first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -164,6 +164,7 @@ class Planner:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.places: dict[Node, Place] = {}
+        self.outside: set[Node] = set()  # nodes whose memory is given
         self.loops = 0
         self.scratch = 0
         self.count = 0
@@ -306,30 +307,57 @@ class Planner:
 
     def _phases(self, tasks: list[_Task]) -> list[Step]:
         """Tasks by depth: what does not depend on each other shares a phase."""
-        depth: list[int] = []
-        for task in tasks:
-            depth.append(1 + max((depth[a] for a in task.after), default=-1))
-        # a loop gets a depth of its own, so that its steps stay together
+        launches = [[x for kernel in task.kernels if (x := self._launch(kernel))] for task in tasks]
+        depth = self._depths(tasks, launches)
+        levels: list[list[int]] = [[] for _ in range(max(depth, default=-1) + 1)]
+        for number, level in enumerate(depth):
+            levels[level].append(number)
         steps: list[Step] = []
-        for level in range(max(depth, default=-1) + 1):
-            here = [t for t, d in zip(tasks, depth, strict=True) if d == level]
-            phase = Phase()
-            for task in here:
-                for kernel in task.kernels:
-                    self._launch(phase, kernel)
+        for here in levels:
+            phase = Phase([x for number in here for x in launches[number]])
             if phase.launches:
                 steps.append(phase)
-            for task in here:
-                if task.loop is not None:
-                    steps.extend(task.loop)
+            for number in here:  # the steps of a loop stay together
+                steps.extend(tasks[number].loop or ())
         return steps
 
-    def _launch(self, phase: Phase, kernel: Kernel) -> None:
-        """Add a kernel to a phase, unless it has nothing to do."""
+    def _depths(self, tasks: list[_Task], launches: list[list[Launch]]) -> list[int]:
+        """The phase of each task: the first it can run in, or a later one if buffers are needed for a shorter time then.
+
+        What only fills a buffer (the zeros of padding, a turned kernel) would otherwise be there from the beginning on.
+        """
+        depth: list[int] = []
+        follow: list[list[int]] = [[] for _ in tasks]
+        for number, task in enumerate(tasks):
+            depth.append(1 + max((depth[a] for a in task.after), default=-1))
+            for a in task.after:
+                follow[a].append(number)
+        used: list[list[Node]] = []
+        users: dict[Node, list[int]] = {}
+        for number, task in enumerate(tasks):
+            inner = [x for s in task.loop or () if isinstance(s, Phase) for x in s.launches]
+            roots = {place.root: None for x in (*launches[number], *inner) for _, place in x.pointers}
+            used.append([root for root in roots if root not in self.outside])
+            for root in used[-1]:
+                users.setdefault(root, []).append(number)
+        for number in sorted(range(len(tasks)), key=lambda n: -depth[n]):
+            now, last = depth[number], min((depth[n] for n in follow[number]), default=0) - 1
+            if last <= now or tasks[number].loop is not None:
+                continue
+            spans = []  # (bytes, first, last use by others)
+            for root in used[number]:
+                others = [depth[n] for n in users[root] if n != number]
+                if others:
+                    spans.append((root.nbytes, min(others), max(others)))
+            turns = {now, last, *(d for _, *ends in spans for d in ends if now < d < last)}
+            depth[number] = min(sorted(turns, reverse=True), key=lambda d: sum(size * (max(b, d) - min(a, d)) for size, a, b in spans))
+        return depth
+
+    def _launch(self, kernel: Kernel) -> Launch | None:
+        """A kernel with its arguments, unless it has nothing to do."""
         words, pointers, chunks = kernel.words()
         self.scratch = max(self.scratch, kernel.scratch)
-        if chunks:
-            phase.launches.append(Launch(kernel, words, [(slot, self._moved(n, o)) for slot, n, o in pointers], chunks))
+        return Launch(kernel, words, [(slot, self._moved(n, o)) for slot, n, o in pointers], chunks) if chunks else None
 
     def _moved(self, node: Node, offset: int) -> Place:
         place = self._place(node)
@@ -355,7 +383,7 @@ class Planner:
                 home = self._place(results[i])
                 inside[parameter] = home
                 if not home.same(source):
-                    self._launch(phase, copy_kernel(view.base, results[i], "carry", offset=view.offset))
+                    phase.launches += [x] if (x := self._launch(copy_kernel(view.base, results[i], "carry", offset=view.offset))) else []
             elif i < carry + xs:
                 inside[parameter] = Place(source.root, source.offset, (*source.moves, (loop, parameter.nbytes)))
             else:
@@ -375,9 +403,8 @@ class Planner:
         return [*begin, LoopBegin(loop, length, node.attr("reverse")), *inner, LoopEnd(loop)]
 
     # --- memory -------------------------------------------------------------------------------------------------
-    def arena(self, steps: list[Step], external: Iterable[Node]) -> tuple[dict[Node, int], int]:
+    def arena(self, steps: list[Step]) -> tuple[dict[Node, int], int]:
         """Offsets of all buffers that nobody outside sees: first fit by size, free again after their last use."""
-        outside = set(external)
         spans: list[tuple[int, int]] = []  # (begin, end) of every loop
         starts: list[int] = []
         for i, s in enumerate(steps):
@@ -391,7 +418,7 @@ class Planner:
                 continue
             for launch in s.launches:
                 for _, place in launch.pointers:
-                    if place.root not in outside:
+                    if place.root not in self.outside:
                         known = life.setdefault(place.root, [i, i])
                         known[1] = i
         for span in life.values():
@@ -476,8 +503,9 @@ def make_plan(inputs: Sequence[Node], outputs: Sequence[Node], donate: Sequence[
             targets.append(Place(inputs[aliases[number]]))
         else:
             targets.append(Place(homes[number]))
+    planner.outside = {*inputs, *homes}
     steps = planner.block(outputs, inputs, targets, reuse)
-    offsets, top = planner.arena(steps, [*inputs, *homes])
+    offsets, top = planner.arena(steps)
     return Plan(steps, list(inputs), homes, offsets, top, planner.scratch, aliases, planner.loops), planner.groups
 
 
