@@ -1,9 +1,10 @@
 """Optimizers and schedules give what those of Keras and PyTorch give: comparison with stored values.
 
 OPTIMIZERS_*: parameters START after six updates with `gradient(step, place)`, computed in float64. SCHEDULES_*: rates at STEPS.
-Made with Keras 3.15.1 (JAX backend, floatx float64; its schedules compute in float32) and PyTorch 2.13.0 by running their optimizers
+Made with Keras 3.15.1 (JAX backend, Adafactor and the matrix of Muon TensorFlow's, floatx float64; its
+schedules compute in float32) and PyTorch 2.13.0 by running their optimizers
 and schedules with these arguments. PyTorch adds epsilon in another place than Keras for some optimizers: those run with epsilon 0;
-its Nadam runs with momentum_decay=1 and epsilon 1e-7.
+its Nadam runs with momentum_decay=1 and epsilon 1e-7, its LBFGS with max_iter=1.
 """
 
 import numpy as np
@@ -108,6 +109,46 @@ OPTIMIZERS_KERAS = {
         {"learning_rate": 0.01, "gradient_accumulation_steps": 2},
         [0.476887479901, -1.00752681923, 2.02585709838, 0.302950579326, -0.178182957558, 1.50435802793, -0.0255650520131],
     ),
+    "Ftrl": (
+        {"learning_rate": 0.1, "initial_accumulator_value": 0.125},
+        [-0.127397715338, -0.637868969702, 0.575707354743, 0.330685131573, 0.144172950902, 0.93116252997, -0.241237342504],
+    ),
+    "Ftrl l1": (
+        {"learning_rate": 0.1, "initial_accumulator_value": 0.25, "l1_regularization_strength": 0.3, "l2_regularization_strength": 0.1, "l2_shrinkage_regularization_strength": 0.05, "beta": 0.2},
+        [-0.131359077731, -0.37521229911, 0.289082087101, 0.241859215832, 0.109445920565, 0.558822064779, -0.1945986146],
+    ),
+    "Ftrl power": (
+        {"learning_rate": 0.1, "initial_accumulator_value": 0.5, "learning_rate_power": -0.3},
+        [-0.222170565837, -0.129341517515, 0.397454418311, 0.367653358516, 0.185523115975, 0.218915882863, -0.317565888723],
+    ),
+    "Adafactor": (
+        {"learning_rate": 0.1},
+        [0.112500213887, -0.719823343081, 2.43164587216, 0.579299468126, 0.039367996688, 1.38242929251, -0.266869958238],
+    ),
+    "Adafactor more": (
+        {"learning_rate": 2.0, "beta_2_decay": -0.5, "clip_threshold": 0.7, "epsilon_2": 0.01},
+        [-1.76170289659, 0.457431316428, 4.18471663581, 2.32587908012, 1.36001152517, 0.755897694415, -1.91654420541],
+    ),
+    "Lamb": (
+        {"learning_rate": 0.05},
+        [0.0890092973451, -1.11705612879, 2.28409847623, 0.358115989202, 0.0370351678451, 1.55103328199, -0.178886340077],
+    ),
+    "Muon": (
+        {"learning_rate": 0.05},
+        [0.259486371952, -1.10318212573, 2.12702791822, 0.333433132392, -0.169786536662, 1.52526105809, -0.0238887595135],
+    ),
+    "Muon plain": (
+        {"learning_rate": 0.05, "nesterov": False, "rms_rate": None, "ns_steps": 3, "momentum": 0.8, "adam_lr_ratio": 0.5, "weight_decay": None, "adam_weight_decay": None},
+        [0.379973419176, -1.05224874658, 2.06472137567, 0.418223212723, -0.0933731067175, 1.60982794966, -0.0757013380693],
+    ),
+    "ScheduleFreeAdamW": (
+        {"learning_rate": 0.05},
+        [0.325072034324, -1.01271103598, 2.12310610316, 0.374390673904, -0.0432894715265, 1.49228168843, -0.113276473518],
+    ),
+    "ScheduleFreeAdamW warmup": (
+        {"learning_rate": 0.05, "warmup_steps": 4, "beta_1": 0.8},
+        [0.404946742441, -0.934552892828, 2.12697038697, 0.423092699611, -0.124536733524, 1.41830685969, -0.113217471368],
+    ),
 }  # fmt: skip
 
 OPTIMIZERS_TORCH = {
@@ -158,6 +199,30 @@ OPTIMIZERS_TORCH = {
     "Nadam": (
         {"learning_rate": 0.01},
         [0.465691655664, -0.996588044419, 2.02598912901, 0.319720524186, -0.170340520531, 1.49249406164, -0.0231419764819],
+    ),
+    "RAdam": (
+        {"learning_rate": 0.01, "epsilon": 0.0},
+        [0.452181998037, -1.02411919998, 2.03494410879, 0.309221844373, -0.150935423134, 1.51704613362, -0.0399797303657],
+    ),
+    "RAdam early": (
+        {"learning_rate": 0.01, "epsilon": 0.0, "beta_2": 0.8},
+        [0.44843475821, -1.01284683397, 2.04469221571, 0.322352202556, -0.149235370364, 1.50480675537, -0.0481930267735],
+    ),
+    "Rprop": (
+        {"learning_rate": 0.01},
+        [0.425584, -1.02056, 2.0082, 0.29984, -0.15496, 1.50016, -0.0082],
+    ),
+    "Rprop etas": (
+        {"learning_rate": 0.01, "etas": [0.7, 1.5], "step_sizes": [0.001, 0.02]},
+        [0.415, -1.011, 2.02325, 0.32125, -0.149, 1.47875, -0.02325],
+    ),
+    "ASGD": (
+        {"learning_rate": 0.1, "lambd": 0.01},
+        [0.177315321105, -0.493842689289, 2.57534699759, 0.983968677475, 0.0210035576165, 0.922875556336, -0.523775007402],
+    ),
+    "LBFGS": (
+        {"learning_rate": 0.1, "history_size": 3},
+        [-0.170222870226, -0.815950364881, 2.76868899383, 0.921784232732, 0.402349606522, 1.2004713956, -0.762596708154],
     ),
 }  # fmt: skip
 
@@ -296,3 +361,13 @@ def test_schedules_give_the_rates_of_keras(case):
 def test_schedules_give_the_rates_of_pytorch(case):
     arguments, values = SCHEDULES_TORCH[case]
     assert [float(made(case, arguments)(t)) for t in STEPS] == pytest.approx(values, rel=1e-9, abs=1e-12)
+
+
+def test_the_mean_that_asgd_keeps_is_that_of_pytorch():
+    optimizer = sl.optim.ASGD(0.1, lambd=0.01, alpha=0.9, t0=2)
+    params = {f"p{k}": sl.asarray(a) for k, a in enumerate(START)}
+    state = optimizer.init(params)
+    for step in range(6):
+        params, state = optimizer.update({f"p{k}": sl.asarray(gradient(step, k)) for k in range(2)}, state, params, step)
+    values = [0.0393010236883, -0.805074774586, 2.54986787397, 0.784104442295, 0.202305605462, 1.22163040635, -0.546239806518]
+    assert [v for p in optimizer.averaged(state).values() for v in p.numpy().ravel()] == pytest.approx(values, rel=1e-9)

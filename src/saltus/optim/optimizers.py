@@ -54,6 +54,8 @@ class Optimizer(Record):
         use_ema: keep a moving average of the parameters, which replaces them at the end of the training.
         ema_momentum: how much of the average stays at each update.
         ema_overwrite_frequency: replace the parameters by their average every so many updates too.
+        loss_scale_factor: the training step multiplies the loss by this and gradients are divided by it again, so that small
+            gradients of float16 do not vanish.
         gradient_accumulation_steps: make one update out of the mean gradient of so many batches.
         exclude_from_weight_decay: parameters whose path contains one of these texts do not decay.
         adjustable: names of further numbers, such as "momentum" or "learning_rate.max_lr" of a schedule, that stand in the
@@ -68,6 +70,7 @@ class Optimizer(Record):
     use_ema: bool = field(default=False, kw_only=True)
     ema_momentum: float = number(0.99, low=0, high=1, kw_only=True)
     ema_overwrite_frequency: int | None = whole(None, kw_only=True)
+    loss_scale_factor: float | None = number(None, above=0, kw_only=True)
     gradient_accumulation_steps: int | None = whole(None, kw_only=True)
     exclude_from_weight_decay: tuple[str, ...] = field(default=(), kw_only=True)
     adjustable: tuple[str, ...] = field(default=(), kw_only=True)
@@ -132,9 +135,11 @@ class Optimizer(Record):
             parts.insert(0, piece.clip_by_value(self.clipvalue))
         if self.global_clipnorm is not None:
             parts.insert(0, piece.clip_by_global_norm(self.global_clipnorm))
-        if _counts(self.weight_decay):
-            parts.append(piece.add_decayed_weights(self.weight_decay, self.exclude_from_weight_decay))
-        return chain(*parts)
+        return chain(*parts, *self.decay())
+
+    def decay(self) -> list[Transform]:
+        """What takes weight decay off the parameters, behind the rule; a rule that does so itself returns nothing."""
+        return [piece.add_decayed_weights(self.weight_decay, self.exclude_from_weight_decay)] if _counts(self.weight_decay) else []  # type: ignore[arg-type]
 
     def init(self, params: Tree) -> dict[str, Any]:
         """The state before the first update.
@@ -171,6 +176,8 @@ class Optimizer(Record):
             The new parameters and the new state.
         """
         step = as_tensor(step)
+        if self.loss_scale_factor is not None:
+            gradients = tree.map(lambda g: g * (1.0 / self.loss_scale_factor), gradients)  # type: ignore[operator]
         if not self.gradient_accumulation_steps:
             return self._apply(gradients, state, params, step)
         every = int(self.gradient_accumulation_steps)
@@ -201,6 +208,14 @@ class Optimizer(Record):
                 due = (count + 1) % int(self.ema_overwrite_frequency) == 0
                 new = tree.map(lambda a, p: where(due, a, p), after["average"], new)
         return new, after
+
+    def averaged(self, state: dict[str, Any]) -> Tree | None:
+        """What takes the parameters' place when the training ends: their moving average with use_ema, None when nothing does.
+
+        Args:
+            state: what `init` or the last `update` returned.
+        """
+        return state["average"] if self.use_ema else None
 
     def _live(self, state: dict[str, Any]) -> Any:
         """The optimizer with the numbers of a state in place of its own."""

@@ -64,7 +64,7 @@ class Record:
     def __post_init__(self) -> None:
         for item in fields(self):
             rule, value = item.metadata, getattr(self, item.name)
-            if not rule or (value is None and item.default is None):
+            if not rule or (value is None and "None" in str(item.type)):
                 continue
             kind = "a whole number" if rule.get("whole") else "a number"
             fits = isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -77,7 +77,7 @@ def _none(params: Tree) -> Tree:
     return {}
 
 
-def _zeros(params: Tree) -> Tree:
+def zeros_of(params: Tree) -> Tree:
     return tree.map(zeros_like, params)
 
 
@@ -86,28 +86,28 @@ def _stateless(function: Callable[[Tree, Tree, Moment], Tree]) -> Transform:
     return Transform(_none, lambda updates, state, params, moment: (function(updates, params, moment), state))
 
 
-def _times(factor: Tensor, value: Tensor) -> Tensor:
+def times(factor: Tensor, value: Tensor) -> Tensor:
     """A float64 scalar times a Tensor, in the Tensor's own type."""
     return factor.astype(value.dtype) * value
 
 
 def _by(value: Tensor, factor: float | Tensor) -> Tensor:
     """A Tensor times a number, or times a float64 scalar in the Tensor's own type."""
-    return _times(factor, value) if isinstance(factor, Tensor) else value * factor
+    return times(factor, value) if isinstance(factor, Tensor) else value * factor
 
 
-def _count(moment: Moment) -> Tensor:
+def count_of(moment: Moment) -> Tensor:
     """The number of this update, from 1, as float64."""
     return (moment.step + 1).astype("float64")
 
 
-def _corrected(decay: float | Tensor, moment: Moment) -> Tensor:
+def corrected(decay: float | Tensor, moment: Moment) -> Tensor:
     """1 - decay^t: the weight that a moving average begun at 0 has gathered."""
     base = decay if isinstance(decay, Tensor) else full((), decay, dtype="float64")
-    return 1.0 - pow(base, _count(moment))
+    return 1.0 - pow(base, count_of(moment))
 
 
-def _toward(average: Tree, values: Tree, decay: float | Tensor) -> Tree:
+def toward(average: Tree, values: Tree, decay: float | Tensor) -> Tree:
     """average * decay + value * (1 - decay), leaf by leaf."""
     return tree.map(lambda a, v: a + _by(v - a, 1.0 - decay), average, values)
 
@@ -146,17 +146,20 @@ def clip_by_global_norm(limit: float) -> Transform:
         for s in squares[1:]:
             total = total + s
         factor = _norm_factor(total, limit)
-        return tree.map(lambda u: _times(factor, u), updates)
+        return tree.map(lambda u: times(factor, u), updates)
 
     return _stateless(all_of)
 
 
-def add_decayed_weights(decay: float, leave_out: tuple[str, ...] = ()) -> Transform:
+def add_decayed_weights(
+    decay: float, leave_out: tuple[str, ...] = (), meant: Callable[[str, Tensor], bool] | None = None
+) -> Transform:  # fmt: skip
     """learning_rate * decay * parameter on top of a finished update: decoupled weight decay.
 
     Args:
         decay: its strength.
         leave_out: parameters whose path contains one of these texts do not decay.
+        meant: of a path and a parameter, whether it decays; None for all.
 
     Source: Loshchilov and Hutter, "Decoupled weight decay regularization", 2019.
     """
@@ -164,15 +167,19 @@ def add_decayed_weights(decay: float, leave_out: tuple[str, ...] = ()) -> Transf
     def add(updates: Tree, params: Tree, moment: Moment) -> Tree:
         pairs = zip(tree.paths(params), tree.leaves(updates), strict=True)
         factor = moment.rate * decay
-        made = [u if any(t in tree.format_path(path) for t in leave_out) else u + _times(factor, p) for (path, p), u in pairs]
-        return tree.unflatten(params, made)
+
+        def one(path: str, p: Tensor, u: Tensor) -> Tensor:
+            stays = any(t in path for t in leave_out) or (meant is not None and not meant(path, p))
+            return u if stays else u + times(factor, p)
+
+        return tree.unflatten(params, [one(tree.format_path(path), p, u) for (path, p), u in pairs])
 
     return _stateless(add)
 
 
 def scale_by_learning_rate() -> Transform:
     """The update times the learning rate."""
-    return _stateless(lambda updates, params, moment: tree.map(lambda u: _times(moment.rate, u), updates))
+    return _stateless(lambda updates, params, moment: tree.map(lambda u: times(moment.rate, u), updates))
 
 
 # -- rules --------------------------------------------------------------------------------------------------
@@ -189,7 +196,7 @@ def trace(momentum: float | Tensor, *, nesterov: bool = False) -> Transform:
         velocity = tree.map(lambda v, u: _by(v, momentum) + u, state, updates)
         return (tree.map(lambda v, u: _by(v, momentum) + u, velocity, updates) if nesterov else velocity), velocity
 
-    return Transform(_zeros, update)
+    return Transform(zeros_of, update)
 
 
 def scale_by_rms(rho: float, epsilon: float, *, centered: bool = False) -> Transform:
@@ -200,14 +207,14 @@ def scale_by_rms(rho: float, epsilon: float, *, centered: bool = False) -> Trans
     """
 
     def init(params: Tree) -> Tree:
-        state = {"square": _zeros(params)}
-        return {**state, "mean": _zeros(params)} if centered else state
+        state = {"square": zeros_of(params)}
+        return {**state, "mean": zeros_of(params)} if centered else state
 
     def update(updates: Tree, state: Tree, params: Tree, moment: Moment) -> tuple[Tree, Tree]:
-        square = _toward(state["square"], tree.map(lambda u: u * u, updates), rho)
+        square = toward(state["square"], tree.map(lambda u: u * u, updates), rho)
         if not centered:
             return tree.map(lambda u, s: u * rsqrt(s + epsilon), updates, square), {"square": square}
-        mean = _toward(state["mean"], updates, rho)
+        mean = toward(state["mean"], updates, rho)
         scaled = tree.map(lambda u, s, m: u * rsqrt(s - m * m + epsilon), updates, square, mean)
         return scaled, {"square": square, "mean": mean}
 
@@ -224,17 +231,17 @@ def scale_by_adam(beta_1: float, beta_2: float, epsilon: float, *, amsgrad: bool
     """
 
     def init(params: Tree) -> Tree:
-        state = {"mean": _zeros(params), "square": _zeros(params)}
-        return {**state, "highest": _zeros(params)} if amsgrad else state
+        state = {"mean": zeros_of(params), "square": zeros_of(params)}
+        return {**state, "highest": zeros_of(params)} if amsgrad else state
 
     def update(updates: Tree, state: Tree, params: Tree, moment: Moment) -> tuple[Tree, Tree]:
-        mean = _toward(state["mean"], updates, beta_1)
-        square = _toward(state["square"], tree.map(lambda u: u * u, updates), beta_2)
+        mean = toward(state["mean"], updates, beta_1)
+        square = toward(state["square"], tree.map(lambda u: u * u, updates), beta_2)
         after = {"mean": mean, "square": square}
         if amsgrad:
             square = after["highest"] = tree.map(maximum, state["highest"], square)
-        rate = moment.rate * sqrt(_corrected(beta_2, moment)) / _corrected(beta_1, moment)
-        return tree.map(lambda m, s: _times(rate, m) / (sqrt(s) + epsilon), mean, square), after
+        rate = moment.rate * sqrt(corrected(beta_2, moment)) / corrected(beta_1, moment)
+        return tree.map(lambda m, s: times(rate, m) / (sqrt(s) + epsilon), mean, square), after
 
     return Transform(init, update)
 
@@ -246,19 +253,19 @@ def scale_by_nadam(beta_1: float, beta_2: float, epsilon: float, *, decay: float
     """
 
     def init(params: Tree) -> Tree:
-        return {"mean": _zeros(params), "square": _zeros(params), "product": full((), 1.0, dtype="float64")}
+        return {"mean": zeros_of(params), "square": zeros_of(params), "product": full((), 1.0, dtype="float64")}
 
     def update(updates: Tree, state: Tree, params: Tree, moment: Moment) -> tuple[Tree, Tree]:
-        base, t = full((), decay, dtype="float64"), _count(moment)
+        base, t = full((), decay, dtype="float64"), count_of(moment)
         now, following = (beta_1 * (1.0 - 0.5 * pow(base, t + k)) for k in (0.0, 1.0))
         product = state["product"] * now
-        mean = _toward(state["mean"], updates, beta_1)
-        square = _toward(state["square"], tree.map(lambda u: u * u, updates), beta_2)
+        mean = toward(state["mean"], updates, beta_1)
+        square = toward(state["square"], tree.map(lambda u: u * u, updates), beta_2)
         ahead, own = following / (1.0 - product * following), (1.0 - now) / (1.0 - product)
-        correction = 1.0 / _corrected(beta_2, moment)
+        correction = 1.0 / corrected(beta_2, moment)
 
         def one(u: Tensor, m: Tensor, s: Tensor) -> Tensor:
-            return _times(moment.rate, _times(ahead, m) + _times(own, u)) / (sqrt(_times(correction, s)) + epsilon)
+            return times(moment.rate, times(ahead, m) + times(own, u)) / (sqrt(times(correction, s)) + epsilon)
 
         return tree.map(one, updates, mean, square), {"mean": mean, "square": square, "product": product}
 
@@ -272,15 +279,15 @@ def scale_by_adamax(beta_1: float, beta_2: float, epsilon: float) -> Transform:
     """
 
     def update(updates: Tree, state: Tree, params: Tree, moment: Moment) -> tuple[Tree, Tree]:
-        mean = _toward(state["mean"], updates, beta_1)
+        mean = toward(state["mean"], updates, beta_1)
         largest = tree.map(lambda s, u: maximum(_by(s, beta_2), abs(u)), state["largest"], updates)
-        rate = moment.rate / _corrected(beta_1, moment)
-        return tree.map(lambda m, s: _times(rate, m) / (s + epsilon), mean, largest), {
+        rate = moment.rate / corrected(beta_1, moment)
+        return tree.map(lambda m, s: times(rate, m) / (s + epsilon), mean, largest), {
             "mean": mean,
             "largest": largest,
         }
 
-    return Transform(lambda params: {"mean": _zeros(params), "largest": _zeros(params)}, update)
+    return Transform(lambda params: {"mean": zeros_of(params), "largest": zeros_of(params)}, update)
 
 
 def scale_by_adagrad(initial: float, epsilon: float) -> Transform:
@@ -304,12 +311,12 @@ def scale_by_adadelta(rho: float, epsilon: float) -> Transform:
     """
 
     def update(updates: Tree, state: Tree, params: Tree, moment: Moment) -> tuple[Tree, Tree]:
-        square = _toward(state["square"], tree.map(lambda u: u * u, updates), rho)
+        square = toward(state["square"], tree.map(lambda u: u * u, updates), rho)
         made = tree.map(lambda u, s, d: u * sqrt(d + epsilon) * rsqrt(s + epsilon), updates, square, state["change"])
-        change = _toward(state["change"], tree.map(lambda d: d * d, made), rho)
+        change = toward(state["change"], tree.map(lambda d: d * d, made), rho)
         return made, {"square": square, "change": change}
 
-    return Transform(lambda params: {"square": _zeros(params), "change": _zeros(params)}, update)
+    return Transform(lambda params: {"square": zeros_of(params), "change": zeros_of(params)}, update)
 
 
 def scale_by_lion(beta_1: float, beta_2: float) -> Transform:
@@ -319,10 +326,10 @@ def scale_by_lion(beta_1: float, beta_2: float) -> Transform:
     """
 
     def update(updates: Tree, state: Tree, params: Tree, moment: Moment) -> tuple[Tree, Tree]:
-        made = tree.map(sign, _toward(state, updates, beta_1))
-        return made, _toward(state, updates, beta_2)
+        made = tree.map(sign, toward(state, updates, beta_1))
+        return made, toward(state, updates, beta_2)
 
-    return Transform(_zeros, update)
+    return Transform(zeros_of, update)
 
 
 __all__ = [

@@ -465,14 +465,12 @@ class Training:
         )
 
     def _average(self) -> None:
-        """At the end of a training with use_ema the moving average takes the parameters' place."""
-        if not self.built.task.optimizer.use_ema:
-            return
-        state, form = self.built.state, self.built.programs.form
-        places = {p: i for i, (p, _) in enumerate(tree.paths(form))}
-        for path, place in places.items():
-            if path[0] == "params":
-                state[place][...] = state[places["optimizer", "average", *path[1:]]]
+        """At the end of a training the average that an optimizer keeps takes the parameters' place."""
+        state = tree.unflatten(self.built.programs.form, list(self.built.state))
+        averaged = self.built.task.optimizer.averaged(state["optimizer"])
+        if averaged is not None:
+            for held, value in zip(tree.leaves(state["params"]), tree.leaves(averaged), strict=True):
+                held[...] = value
 
 
 @functools.cache

@@ -207,9 +207,10 @@ def train_step(task: Task, state: State, batch: State, key: Any) -> tuple[State,
         applied = run_network(task, state, batch["x"], params=params, training=True, key=key)
         seen = loss_of(task, applied, batch)
         held = (list(seen.losses), list(seen.targets), list(seen.outputs), applied.state)
-        return seen.loss, held
+        return seen.loss if scale is None else seen.loss * scale, (seen.loss, *held)
 
-    (loss, (losses, targets, outputs, network_state)), gradients = value_and_grad(objective, has_aux=True)(state["params"])
+    scale = task.optimizer.loss_scale_factor
+    (_, (loss, losses, targets, outputs, network_state)), gradients = value_and_grad(objective, has_aux=True)(state["params"])
     params, optimizer = task.optimizer.update(gradients, state["optimizer"], state["params"], state["step"])
     params = task.description.constrain(params)
     after = {**state, "params": params, "state": network_state, "optimizer": optimizer, "step": state["step"] + 1}
