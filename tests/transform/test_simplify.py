@@ -395,6 +395,33 @@ def test_a_matrix_that_every_step_multiplies_by_transposed_is_turned_before_the_
     assert simplify([after]) == [after]
 
 
+@pytest.mark.parametrize(("ta", "tb"), [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("batch", [(), (3,)])
+def test_a_product_of_which_a_part_is_read_is_no_larger(batch, ta, tb):
+    a = placeholder((*batch, *((4, 6) if ta else (6, 4))), dt.float32)
+    b = placeholder((*batch, *((7, 4) if tb else (4, 7))), dt.float32)
+    product = op("matmul", a, b, ta=ta, tb=tb)
+    ones = (1,) * len(batch)
+    part = op("slice", product, start=(*ones, 1, 0), stop=(*batch, 6, 7), step=(*ones, 2, 3))
+    (after,) = simplify([part])
+    verify([after])
+    assert after.op.name == "matmul" and after.shape == part.shape
+    env = {n: np.random.default_rng(3).standard_normal(n.shape, np.float32) for n in (a, b)}
+    np.testing.assert_allclose(*[evaluate([n], env)[0] for n in (part, after)], rtol=1e-6)
+    assert simplify([part, product])[0].op.name == "slice"  # the whole of it is made anyway
+
+
+def test_the_gradient_of_a_constant_that_every_step_repeats_is_summed_in_the_step():
+    def step(h, x):
+        return (op("tanh", x + broadcast(ROW, (2, 5)) * h),), ()
+
+    (last,), _ = scan_nodes(step, (full((2, 5), 0.5, dt.float32),), (XS,))
+    (gradient,) = backward([last], [full((2, 5), 1, dt.float32)], [ROW])
+    (back,) = [loop for loop in loops(simplify([gradient])) if loop.attr("reverse")]
+    shapes = [s.shape for s in back.src[: back.attr("carry")]]
+    assert ROW.shape in shapes and shapes.count((2, 5)) == 1
+
+
 def test_state_that_goes_through_two_loops_survives():
     (h,), _ = scan_nodes(cell, (full((2, 5), 0, dt.float32),), (XS,))
     (h,), (steps,) = scan_nodes(cell, (h,), (XS,), reverse=True)

@@ -31,6 +31,7 @@ from saltus.tensor.elementwise import where
 from saltus.tensor.loop import scan
 from saltus.tensor.manipulation import concat, flip, permute_dims, reshape
 from saltus.tensor.operands import as_tensor
+from saltus.tensor.products import matmul
 from saltus.tensor.tensor import Tensor
 from saltus.tensor.tracing import here
 
@@ -255,14 +256,31 @@ class _Gated(Recurrent):
         cell: Any = self
         weights = cell.weights(scope, x.shape[-1])
         kept = cell.factors(scope, cell.dropout, (1, *x.shape[1:]))
-        projected = cell.project(weights, x if kept is None else x * kept)
+        x = x if kept is None else x * kept
         dropped = cell.factors(scope, cell.recurrent_dropout, (x.shape[1], *self.shapes(x)[0]))
+        if cell.joins(x.shape[1], x.shape[-1]):
+            return x, _joined(cell, weights, dropped)
+        projected = cell.project(weights, x)
 
         def advance(now: Tensor, states: States) -> tuple[Tensor, States, States]:
             after, gates = cell.advance(weights, now, states, dropped)
             return after[0], after, gates
 
         return projected, advance
+
+
+def _joined(cell: Any, weights: tuple[Tensor, Tensor, Tensor | None], dropped: Tensor | None) -> Advance:
+    """A step that multiplies inputs and state, side by side, by both kernels at once."""
+    kernel, recurrent, bias = weights
+    both = concat([kernel, recurrent], axis=0)
+
+    def advance(now: Tensor, states: States) -> tuple[Tensor, States, States]:
+        h = states[0] if dropped is None else states[0] * dropped
+        sums = matmul(concat([now, h], axis=1), both)
+        after, gates = cell.respond(sums if bias is None else sums + bias, states)
+        return after[0], after, gates
+
+    return advance
 
 
 @register

@@ -30,6 +30,9 @@ from saltus.tensor.products import matmul
 from saltus.tensor.tensor import Tensor
 from saltus.tensor.tracing import here
 
+JOINED_ROWS = 16
+JOINED_SIZE = 524_288  # numbers in both kernels: two megabytes
+
 States = tuple[Tensor, ...]
 Bend = Callable[[Any], Tensor]
 
@@ -95,6 +98,7 @@ class GatedCell(Cell):
     """What the cells of SimpleRNN, GRU and LSTM have in common."""
 
     blocks: ClassVar[int]  # how many gates lie side by side in a kernel
+    summed: ClassVar[bool] = True  # whether the gates see inputs and state only as one sum
     gates: ClassVar[tuple[str, ...]] = ()
 
     units: int
@@ -167,7 +171,21 @@ class GatedCell(Cell):
         self, weights: tuple[Tensor, Tensor, Tensor | None], projected: Tensor, states: States, dropped: Tensor | None
     ) -> tuple[States, States]:
         """The next states, the output first, and the gates; `dropped` is a factor for the output of the step before."""
+        h = states[0] if dropped is None else states[0] * dropped
+        return self.respond(projected + matmul(h, weights[1]), states)
+
+    def respond(self, sums: Tensor, states: States) -> tuple[States, States]:
+        """The next states and the gates of a cell whose gates see inputs and state only as one sum, (N, blocks * units)."""
         raise NotImplementedError
+
+    def joins(self, rows: int, inputs: int) -> bool:
+        """Whether a step does better with one product of inputs and state side by side than with inputs projected for all steps at once.
+
+        It saves the projected inputs their way through memory, and their kernel a gradient of its own; but the kernels of both
+        then have to stay in the cache from step to step, and few rows do not pay for reading them.
+        """
+        size = (inputs + self.units) * self.blocks * self.units
+        return self.summed and rows >= JOINED_ROWS and inputs <= self.units and size <= JOINED_SIZE
 
     def part(self, values: Tensor, block: int, count: int = 1) -> Tensor:
         """Some neighbouring gates of (N, blocks * units)."""
@@ -215,11 +233,8 @@ class SimpleRNNCell(GatedCell):
 
     blocks: ClassVar[int] = 1
 
-    def advance(
-        self, weights: tuple[Tensor, Tensor, Tensor | None], projected: Tensor, states: States, dropped: Tensor | None
-    ) -> tuple[States, States]:
-        h = states[0] if dropped is None else states[0] * dropped
-        return (activations.get(self.activation)(projected + matmul(h, weights[1])),), ()
+    def respond(self, sums: Tensor, states: States) -> tuple[States, States]:
+        return (activations.get(self.activation)(sums),), ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -283,12 +298,8 @@ class LSTMCell(_Sigmoidal):
     def first_bias(self) -> Any:
         return forgetting_nothing(self.bias_initializer, self.units) if self.unit_forget_bias else self.bias_initializer
 
-    def advance(
-        self, weights: tuple[Tensor, Tensor, Tensor | None], projected: Tensor, states: States, dropped: Tensor | None
-    ) -> tuple[States, States]:
-        h, c = states
-        sums = projected + matmul(h if dropped is None else h * dropped, weights[1])
-        return remember(sums, c, activations.get(self.recurrent_activation), activations.get(self.activation))
+    def respond(self, sums: Tensor, states: States) -> tuple[States, States]:
+        return remember(sums, states[1], activations.get(self.recurrent_activation), activations.get(self.activation))
 
 
 @register
@@ -310,6 +321,7 @@ class GRUCell(_Sigmoidal):
     """
 
     blocks: ClassVar[int] = 3
+    summed: ClassVar[bool] = False  # the reset comes between the candidate's inputs and state
     gates: ClassVar[tuple[str, ...]] = ("update", "reset", "candidate")
     _: KW_ONLY
     reset_after: bool = True

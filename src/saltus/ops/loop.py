@@ -264,6 +264,8 @@ def captured(own: Sequence[Node], outputs: Sequence[Node]) -> dict[Node, Node]:
             inside.add(node)
     outer: dict[Node, Node] = {}
     for node in [*[s for n in order if n in inside for s in n.src], *outputs]:
+        while node.op.name == "broadcast_to":  # passed in as it was before, so that its gradient is summed before it is carried along
+            (node,) = node.src
         if node not in inside and node not in outer and not _cheap(node):
             outer[node] = placeholder(node.shape, node.dtype)
     return outer

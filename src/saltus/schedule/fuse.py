@@ -213,11 +213,11 @@ class Fuser(Values):
         # what is laid over a filled buffer comes after the filling
         under = set(self.writers.get(store.target, ())) if store.target.op.name == "pad" else set()
         near = sorted(set(writers), key=lambda g: -g.number)
-        wide = {n for n in reads if n.size == inner.size and n.size > 1}
+        wide = {n for n, at in leaves if at is not None and n.size >= inner.size > 1}
         near += [g for g in reversed(self.groups) if g not in near and g.kind == "loop" and g.domain == inner.shape and wide & g.reads]
         why = ""
         for group in near:
-            if group in self.writers.get(store.target, ()) or any(g.before & group.bit for g in under):
+            if group in under or any(g.before & group.bit for g in under):
                 continue
             fit = self._fit(group, value, leaves)
             if isinstance(fit, str):

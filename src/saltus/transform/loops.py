@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from saltus.ir.node import Body, Node, at, constant_value, full, placeholder, rebuild, substitute, topological
 from saltus.ir.spec import OPS
 
-PART, SCAN, MATMUL, PERMUTE = (OPS[n] for n in ("part", "scan", "matmul", "permute"))
+PART, SCAN, MATMUL, PERMUTE, SLICE = (OPS[n] for n in ("part", "scan", "matmul", "permute", "slice"))
 
 
 @dataclass
@@ -173,7 +173,7 @@ def _on(loop: Loop, new: Callable[[Node], Node]) -> Loop:
 
 
 def turn_factors(outputs: Sequence[Node]) -> list[Node]:
-    """A matrix that every step multiplies by transposed is turned once, before the loop."""
+    """A matrix that every step multiplies by transposed, be it a part of a constant, is turned once, before the loop."""
     edits: dict[Node, Edit] = {}
     for node in topological(outputs):
         if node.op is not SCAN or node.attr("length") < 2:
@@ -183,12 +183,18 @@ def turn_factors(outputs: Sequence[Node]) -> list[Node]:
         turned: dict[Node, tuple[Node, Node]] = {}
         swapped: dict[Node, Node] = {}
         for product in topological(loop.results):
-            if product.op is not MATMUL or not product.attr("tb") or product.src[1] not in operands:
+            if product.op is not MATMUL or not product.attr("tb"):
                 continue
             matrix = product.src[1]
+            below = matrix
+            while below.op is SLICE:
+                (below,) = below.src
+            if below not in operands:
+                continue
             if matrix not in turned:
                 last = len(matrix.shape) - 1
-                operand = PERMUTE(operands[matrix], axes=(*range(last - 1), last, last - 1))
+                (part,) = substitute([matrix], {below: operands[below]})
+                operand = PERMUTE(part, axes=(*range(last - 1), last, last - 1))
                 turned[matrix] = operand, placeholder(operand.shape, operand.dtype)
             with at(product.site):
                 swapped[product] = MATMUL(product.src[0], turned[matrix][1], ta=product.attr("ta"), tb=False)

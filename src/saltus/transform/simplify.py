@@ -1,6 +1,6 @@
 """Simplification: the same values from fewer, smaller or cheaper nodes.
 
-PASSES is the whole story, in order; all but `rewrite` are about loops (`loops.py`). `rewrite` walks the graph once
+PASSES is the whole story, in order; most are about loops (`loops.py`). `rewrite` walks the graph once
 from its inputs and offers each node to the rules registered for its op (`rules.py`). Rules keep values, NaN,
 infinities and the sign of zero included; only the order in which a sum is added up may change, and the sign of a
 sum that is 0.
@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from saltus.ir.node import Node, at, rebuild, topological
 from saltus.transform.loops import SCAN, Loop, has_loops, merge_loops, tidy, trim_loops, turn_factors
 from saltus.transform.rules import rules_of
+from saltus.transform.trimming import trim_products
 
 Pass = Callable[[Sequence[Node]], list[Node]]
 
@@ -68,9 +69,11 @@ def rewrite(outputs: Sequence[Node]) -> list[Node]:
 PASSES: tuple[tuple[str, Pass], ...] = (
     ("merge loops", merge_loops),
     ("trim loops", trim_loops),
+    ("trim products", trim_products),
     ("rewrite", rewrite),
     ("turn factors", turn_factors),
 )
+WITHOUT_LOOPS = PASSES[2:4]
 
 
 def simplify(outputs: Sequence[Node]) -> list[Node]:
@@ -82,7 +85,7 @@ def simplify(outputs: Sequence[Node]) -> list[Node]:
     Returns:
         Nodes of the same shapes, types and values, in the same order. Rewritten nodes keep their user's line.
     """
-    passes = PASSES if has_loops(outputs) else PASSES[2:3]
+    passes = PASSES if has_loops(outputs) else WITHOUT_LOOPS
     current = list(outputs)
     for _, run in passes:
         current = run(current)
