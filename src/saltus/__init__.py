@@ -201,7 +201,7 @@ _LATER = {
     "fit_table": ("saltus.train.tabular", "fit_table"), "TabularModel": ("saltus.train.tabular", "TabularModel"),
     "fit_images": ("saltus.train.images", "fit_images"), "ImageModel": ("saltus.train.images", "ImageModel"),
     "cross_validate": ("saltus.train.validation", "cross_validate"),
-    "tune": ("saltus.train.table_search", "tune"), "space": ("saltus.train.space", None),
+    "tune": ("saltus.train.data_search", "tune"), "space": ("saltus.train.space", None),
     "fit_series": ("saltus.train.series", "fit_series"), "SeriesModel": ("saltus.train.series", "SeriesModel"),
     "report": ("saltus.report", None),
     "fit_texts": ("saltus.train.texts", "fit_texts"), "TextModel": ("saltus.train.texts", "TextModel"),

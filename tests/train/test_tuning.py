@@ -14,7 +14,8 @@ from saltus import nn
 from saltus.base.errors import ArgumentError, UnknownNameError
 from saltus.data import sets
 from saltus.train import space
-from saltus.train.table_search import SPACE, tune
+from saltus.train.data_search import tune
+from saltus.train.spaces import DENSE
 
 pytest.importorskip("optuna")
 
@@ -150,7 +151,7 @@ def test_the_time_limit_ends_running_trials():
 
 
 def test_a_table_is_searched_as_a_whole(tmp_path):
-    chosen = {name: dimension for name, dimension in SPACE.items() if name not in ("batch_size", "weight_decay")}
+    chosen = {name: dimension for name, dimension in DENSE.items() if name not in ("batch_size", "weight_decay")}
     found = tune(sets.path("penguins"), "species", space=chosen, trials=4, epochs=6)
     assert found.model.scores["accuracy"] > found.model.baseline["accuracy"]
     found.model.save(tmp_path / "best.saltus")

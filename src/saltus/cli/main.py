@@ -127,6 +127,7 @@ def augment(**given: Any) -> None:
 @commands.command()
 @click.argument("data")
 @click.option("--target", "-t", metavar="COL", help="Column to predict (default: the last one).")
+@click.option("--kind", metavar="KIND", help="Kind of data: table, text, images, series (default: seen from DATA, said so).")
 @click.option("--trials", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="Trainings in all.")
 @click.option("--search", "words", multiple=True, metavar="NAME=RANGE", help="Search this: width=16..256, optimizer=adam,sgd.")
 @click.option("--method", default="tpe", show_default=True, metavar="NAME", help="tpe, random, grid or cmaes.")
@@ -139,9 +140,10 @@ def augment(**given: Any) -> None:
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Trainings at once (default: one a core).")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of all trials, as of fit.")
 @click.option("--out", "-o", type=click.Path(), metavar="FOLDER", help="Folder of this run (default: runs/<time>-<name>-tune).")
+@click.option("--report", is_flag=True, help="Write a page on the run into its folder, as `saltus report` does.")
 @click.option("--quiet", "-q", is_flag=True, help="Only the result.")
 def tune(**given: Any) -> None:
-    """Search the hyperparameters of a network for a table; leaves the best model, and all trials."""
+    """Search the hyperparameters of a network for DATA, of any kind that fit takes; leaves the best model, and all trials."""
     from saltus.cli.tune import run
 
     run(**given)

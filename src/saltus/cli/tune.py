@@ -1,45 +1,63 @@
-"""`saltus tune`: many trainings on a table with different settings, and the best model in a run folder."""
+"""`saltus tune`: many trainings on data with different settings, and the best model in a run folder."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from saltus.base.errors import ArgumentError
+from saltus.base.errors import ArgumentError, DataError, UnknownNameError
 from saltus.cli import runs
 from saltus.cli.fit import PARTS, kept_name, source_of
 from saltus.cli.options import FitSettings, pairs, values_of
+from saltus.cli.report import run as write_page
 from saltus.cli.text import results
-from saltus.report.keep import Keeper
+from saltus.report.keep import Keeper, write_frame
 from saltus.train import kinds, space
-from saltus.train.table_search import SPACE, tune
+from saltus.train.data_search import tune
+from saltus.train.fitted import Encoder
 from saltus.train.tuning import Trial
 
 
 def run(
-    data: str, target: str | None, trials: int, words: tuple[str, ...], settings: tuple[str, ...], study: str | None, out: str | None,
-    quiet: bool, **how: Any,
+    data: str, target: str | None, kind: str | None, trials: int, words: tuple[str, ...], settings: tuple[str, ...], study: str | None,
+    out: str | None, quiet: bool, report: bool, **how: Any,
 ) -> None:  # fmt: skip
     """See the help of `saltus tune`."""
     started = time.perf_counter()
-    chosen = {name: dimension_of(name, text) for name, text in pairs("--search", words)} or None
-    wanted = FitSettings(kept_name(data), kinds.TABLE, target)
-    wanted.values.update(values_of(pairs("--set", settings), kinds.TABLE))
-    options: Any = wanted.options(verbose=0)
-    opened = kinds.TABLE.open(source_of(data), target, options)
     if how["resume"] and study is None:
         raise ArgumentError("--resume needs the file of the study", fix="name it: --study runs/.../study.db")
+    source = source_of(data)
+    taken = kinds.named(kind) if kind else kinds.infer(source)
+    chosen = {name: dimension_of(name, text, taken.space) for name, text in pairs("--search", words)} or None
+    wanted = FitSettings(kept_name(data), taken, target)
+    wanted.values.update(values_of(pairs("--set", settings), taken))
+    options: Any = wanted.options(verbose=0)
+    if isinstance(options.test, str):
+        options = replace(options, test=source_of(options.test))
+    opened = taken.open(source, target, options)
     folder = runs.new_folder(f"{Path(data).resolve().stem.split('.')[0]}-tune", out)
-    runs.write_json(
-        folder / runs.CONFIGURATION, {**wanted.to_config(), "target": opened.target, "trials": trials, "search": list(words), **how}
-    )
+    try:
+        _search(opened, replace(wanted, target=opened.target), options, chosen, folder, started, study, trials, words, quiet, kind, how)
+    except (ArgumentError, DataError, UnknownNameError):
+        runs.discard(folder)
+        raise
+    if report:
+        write_page(folder)
+
+
+def _search(
+    opened: kinds.Opened, wanted: FitSettings, options: Any, chosen: dict[str, space.Dimension] | None, folder: Path, started: float,
+    study: str | None, trials: int, words: tuple[str, ...], quiet: bool, kind: str | None, how: dict[str, Any],
+) -> None:  # fmt: skip
+    runs.write_json(folder / runs.CONFIGURATION, {**wanted.to_config(), "trials": trials, "search": list(words), **how})
     runs.write_json(folder / runs.ENVIRONMENT, runs.environment())
     if not quiet:
-        click.echo(opened.said)
+        click.echo(f"{opened.said}{'' if kind else f' (kind of data: {wanted.kind.name})'}")
 
     def told(trial: Trial) -> None:
         if not quiet:
@@ -48,31 +66,42 @@ def run(
 
     if how["time_limit"] is not None:
         how["time_limit"] = max(how["time_limit"] - (time.perf_counter() - started), 0.1)
+    def described(encoder: Encoder) -> None:
+        runs.write_json(folder / runs.DATA, encoder.describe().facts())
+
     keeper = Keeper()
     found = tune(
         opened.data, opened.target, space=chosen, trials=trials, study=study or folder / runs.STUDY, told=told,
-        options=replace(options, verbose=0, judged=keeper.judged), **how,
+        options=replace(options, verbose=0, judged=keeper.judged, told=described), **how,
     )  # fmt: skip
     model = found.model
     runs.write_json(folder / runs.TRIALS, {"trials": found.table().rows, "importance": found.importance(), "best": found.params})
     model.history.save(folder / runs.HISTORY)
+    model.history.to_parquet((folder / runs.HISTORY).with_suffix(".parquet"))
+    write_frame(folder / runs.CURVES, found.curves().to_frame())
     model.save(folder / runs.MODEL)
     keeper.write(folder, model, opened.data, options)
     part = model.measured_on
-    facts = {"measured_on": part, "rows": model.rows[part], "scores": model.scores, "baseline": model.baseline, "params": found.params}
+    facts = {"measured_on": part, "rows": model.rows[part], "scores": model.scores, "baseline": model.baseline}
+    facts |= {"confused": model.confused, **({"others": model.others} if model.others else {}), "params": found.params}
+    facts |= {"epochs": len(model.history)}
     runs.write_json(folder / runs.RESULT, {**facts, "stopped": found.stopped, "seconds": round(time.perf_counter() - started, 3)})
     click.echo(f"\n{found}\n\nOn {model.rows[part]:,} {PARTS[part]}:")
-    click.echo(results(model.scores, model.baseline, model.confused))
+    click.echo(results(model.scores, model.baseline, model.confused, model.others, model.beside))
     file = folder / runs.MODEL
-    click.echo(f"\nmodel    {file}\nto use   saltus predict {file} NEW.csv -o predictions.csv")
+    click.echo(f"\nmodel    {file}\nto use   saltus predict {file} {wanted.kind.example} -o predictions.csv")
 
 
 def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def dimension_of(name: str, text: str) -> space.Dimension:
+def dimension_of(name: str, text: str, known: Mapping[str, space.Dimension]) -> space.Dimension:
     """A dimension from words: "16..256" is a range, "adam,sgd" a choice.
+
+    Args:
+        name, text: of --search name=text.
+        known: dimensions of the kind of data: whether a range is one of whole numbers, or of orders of magnitude.
 
     Raises:
         ArgumentError: it is neither.
@@ -83,7 +112,7 @@ def dimension_of(name: str, text: str) -> space.Dimension:
     first, last = _value(low), _value(high)
     if isinstance(first, str) or isinstance(last, str):
         raise ArgumentError(f"--search {name}={text}: a range has two numbers", fix=f"for example --search {name}=1e-4..1e-1")
-    usual = SPACE.get(name)
+    usual = known.get(name)
     log = bool(getattr(usual, "log", False)) and first > 0
     if isinstance(first, int) and isinstance(last, int) and not isinstance(usual, space.Real):
         return space.integer(first, last, log=log)

@@ -4,6 +4,7 @@ the model file. Above `images` and `decode`.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -50,7 +51,7 @@ class EncodedImages:
         """What the network takes."""
         return self.pixels
 
-    @property
+    @functools.cached_property
     def histogram(self) -> Array:
         """How often each value occurs, int64 (channels, 256)."""
         return histogram(self.pixels)

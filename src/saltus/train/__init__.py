@@ -27,6 +27,7 @@ from saltus.train.curves import (
     with_temperature,
     worst_errors,
 )
+from saltus.train.data_search import tune
 from saltus.train.ensembles import (
     Ensemble,
     adaboost,
@@ -54,7 +55,6 @@ from saltus.train.series import SeriesModel, SeriesOptions, fit_series
 from saltus.train.side import side_by_side
 from saltus.train.splits import Split, bootstrap, hold_out, k_fold
 from saltus.train.step import Goal, Seen, Task, train_step
-from saltus.train.table_search import tune
 from saltus.train.tabular import TableOptions, TabularModel, fit_table
 from saltus.train.texts import TextModel, TextOptions, fit_texts
 from saltus.train.tuning import Trial, Tuning

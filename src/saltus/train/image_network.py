@@ -20,8 +20,9 @@ _ENOUGH = 2_000  # images that can fill a network of full width
 
 
 def network_for(
-    height: int, width: int, channels: int, classes: int, images: int, dropout: float, filters: int | None = None
-) -> nn.Sequential:
+    height: int, width: int, channels: int, classes: int, images: int, dropout: float, filters: int | None = None, blocks: int = 1,
+    activation: str = "relu",
+) -> nn.Sequential:  # fmt: skip
     """A convolutional network.
 
     Args:
@@ -30,37 +31,42 @@ def network_for(
         images: how many there are to learn from: few images get a narrow network.
         dropout: share of the last features left out in training.
         filters: of the first convolution; None chooses.
+        blocks: pairs of convolutions with a way past them, on the smallest image.
+        activation: after the convolutions.
 
     Example:
         >>> network = network_for(28, 28, 1, 10, 60_000, 0.1)
         >>> nn.describe(network, nn.Spec((1, 28, 28, 1))).output
         Spec(shape=(1, 10), dtype='float32')
     """
-    return nn.Sequential([*features_of(height, width, images, filters), nn.Dropout(dropout), nn.Dense(classes)])
+    return nn.Sequential([*features_of(height, width, images, filters, blocks, activation), nn.Dropout(dropout), nn.Dense(classes)])
 
 
-def features_of(height: int, width: int, images: int, filters: int | None = None) -> list[nn.Layer]:
+def features_of(
+    height: int, width: int, images: int, filters: int | None = None, blocks: int = 1, activation: str = "relu"
+) -> list[nn.Layer]:
     """The layers of such a network that make one vector of an image: all but the last two.
 
     Args:
-        height, width, images, filters: as of `network_for`.
+        height, width, images, filters, blocks, activation: as of `network_for`.
     """
     side, now = max(height, width), filters or (32 if images >= _ENOUGH else 16)
     most = 8 * now
     if side > 48:  # large images: the first convolution strides, so that later ones are affordable
-        layers, side = _convolution(now, size=5, strides=2), -(-side // 2)
+        layers, side = _convolution(now, activation, size=5, strides=2), -(-side // 2)
     else:
-        layers = _convolution(now)
+        layers = _convolution(now, activation)
     while side > 8:
         now, side = min(2 * now, most), -(-side // 2)
-        layers += [nn.MaxPooling2D(2, padding="same"), *_convolution(now)]
+        layers += [nn.MaxPooling2D(2, padding="same"), *_convolution(now, activation)]
     if side > 4:
         layers.append(nn.MaxPooling2D(2, padding="same"))
-    layers.append(nn.Residual([*_convolution(now), *_convolution(now, activation=None)]))
-    return [*layers, nn.Activation("relu"), nn.GlobalAveragePooling2D()]
+    for _ in range(blocks):
+        layers += [nn.Residual([*_convolution(now, activation), *_convolution(now, None)]), nn.Activation(activation)]
+    return [*layers, nn.GlobalAveragePooling2D()]
 
 
-def _convolution(filters: int, *, size: int = 3, strides: int = 1, activation: str | None = "relu") -> list[nn.Layer]:
+def _convolution(filters: int, activation: str | None, *, size: int = 3, strides: int = 1) -> list[nn.Layer]:
     """Convolution and batch normalisation, and an activation."""
     made: list[Any] = [nn.Conv2D(filters, size, strides=strides, padding="same", use_bias=False), nn.BatchNormalization(momentum=0.9)]
     return [*made, nn.Activation(activation)] if activation else made

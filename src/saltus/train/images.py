@@ -43,6 +43,8 @@ class ImageOptions(FitOptions):
         validation: share of the rest; a source that has a validation part of its own keeps it.
         network: a network of one's own; it gets normalised images (N, height, width, channels).
         filters: of the first convolution, which the others follow; None chooses by the number of images.
+        blocks: pairs of convolutions on the smallest image.
+        activation: after the convolutions.
         size: height and width the images get; None takes the median of the training images, bounded to 128.
         resize: "crop", "pad" or "stretch"; None crops unless much would be cut off.
         channels: 1 for grey, 3 for colour; None takes grey when all training images are.
@@ -56,6 +58,8 @@ class ImageOptions(FitOptions):
     schedule: str = "cosine"
     weight_decay: float | None = 0.02
     filters: int | None = None
+    blocks: int = 1
+    activation: Any = "relu"
     size: tuple[int, int] | None = None
     resize: str | None = None
     channels: int | None = None
@@ -213,8 +217,9 @@ def _model(encoder: ImageEncoder, learnt: EncodedImages | StreamedImages, option
     mean, spread = moments(learnt.histogram)
     normalise = nn.Rescaling(tuple((1 / spread).tolist()), tuple((-mean / spread).tolist()))
     network = options.network or network_for(
-        form.height, form.width, form.channels, len(encoder.classes), len(learnt), options.dropout, options.filters
-    )
+        form.height, form.width, form.channels, len(encoder.classes), len(learnt), options.dropout, options.filters, options.blocks,
+        options.activation,
+    )  # fmt: skip
     loss = nn.losses.SparseCategoricalCrossentropy(label_smoothing=options.label_smoothing)
     optimizer = optimizer_of(options, training_plan(len(learnt), size, epochs).updates)
     layers = network.layers if isinstance(network, nn.Sequential) else [network]

@@ -20,6 +20,7 @@ from saltus.data.images import ImageSet, holds_images, read_images
 from saltus.data.lines import holds_series
 from saltus.data.table_files import TableFiles
 from saltus.data.texts import holds_texts
+from saltus.train import spaces
 from saltus.train.fitted import FitOptions, Fitted
 from saltus.train.images import ImageModel, ImageOptions, encoder_of, prepare_images
 from saltus.train.larger import too_large
@@ -27,6 +28,7 @@ from saltus.train.model import Model, load
 from saltus.train.prepared import Prepared
 from saltus.train.samples import Divide, ImageSamples, SeriesSamples, TableSamples, TextSamples
 from saltus.train.series import SeriesModel, SeriesOptions, prepare_series, series_encoder
+from saltus.train.space import Dimension
 from saltus.train.tabular import TableOptions, TabularModel, chosen_target, prepare_table
 from saltus.train.texts import TextModel, TextOptions, opened_texts, prepare_texts
 
@@ -65,6 +67,7 @@ class Kind:
         open: (source, target or None, options) -> Opened; refuses what cannot be learnt from at all.
         prepare: (data, target, options) -> the data ready to be learnt from.
         divide: (data, target, options) -> the data as samples that folds are made of.
+        space: what a search chooses from when it is not told.
         sample: a word for one of its samples.
         example: what to write for new data, such as NEW.csv.
         several: whether `predict` takes several files in one call, as a list.
@@ -78,6 +81,7 @@ class Kind:
     open: Callable[[Any, str | None, Any], Opened]
     prepare: Callable[[Any, str | None, Any], Prepared[Any]]
     divide: Divide
+    space: dict[str, Dimension]
     sample: str
     example: str
     several: bool = False
@@ -115,7 +119,8 @@ def _open_table(source: Any, target: str | None, options: TableOptions) -> Opene
 TABLE = Kind(
     TabularModel, "a CSV, Parquet, JSON lines or Arrow file", TableOptions,
     ("task", "hidden", "activation", "dropout", "overrides", "reader", "size", "skip_corrupt", "memory"),
-    recognises=Path.is_file, open=_open_table, prepare=prepare_table, divide=TableSamples, sample="row", example="NEW.csv",
+    recognises=Path.is_file, open=_open_table, prepare=prepare_table, divide=TableSamples, space=spaces.DENSE,
+    sample="row", example="NEW.csv",
 )  # fmt: skip
 
 # -- texts -------------------------------------------------------------------------------------------------------------
@@ -133,7 +138,8 @@ TEXTS = Kind(
         "task", "hidden", "activation", "dropout", "overrides", "reader", "text", "tokenizer", "tokenizer_size", "grams", "longest",
         "encoding", "size", "skip_corrupt",
     ),
-    recognises=holds_texts, open=_open_texts, prepare=prepare_texts, divide=TextSamples, sample="text", example="NEW.txt", several=True,
+    recognises=holds_texts, open=_open_texts, prepare=prepare_texts, divide=TextSamples, space=spaces.TEXTS,
+    sample="text", example="NEW.txt", several=True,
 )  # fmt: skip
 
 # -- time series -------------------------------------------------------------------------------------------------------
@@ -152,7 +158,8 @@ def _open_series(source: Any, target: str | None, options: SeriesOptions) -> Ope
 SERIES = Kind(
     SeriesModel, "a table of regular times and numbers", SeriesOptions,
     ("horizon", "window", "time", "key", "frequency", "repeated", "known", "hidden", "activation", "dropout", "overrides"),
-    recognises=holds_series, open=_open_series, prepare=prepare_series, divide=SeriesSamples, sample="time", example="NEW.csv",
+    recognises=holds_series, open=_open_series, prepare=prepare_series, divide=SeriesSamples, space=spaces.SERIES,
+    sample="time", example="NEW.csv",
 )  # fmt: skip
 
 # -- images ------------------------------------------------------------------------------------------------------------
@@ -174,8 +181,8 @@ def _prepared_images(source: Any, target: str | None, options: ImageOptions) -> 
 
 IMAGES = Kind(
     ImageModel, "a folder <class>/<file> of PNG, JPEG, WebP, BMP, GIF or TIFF files, IDX files, or an NPZ file", ImageOptions,
-    ("dropout", "filters", "size", "resize", "channels", "skip_corrupt", "label_smoothing", "memory"),
-    recognises=holds_images, open=_open_images, prepare=_prepared_images, divide=ImageSamples,
+    ("dropout", "filters", "blocks", "activation", "size", "resize", "channels", "skip_corrupt", "label_smoothing", "memory"),
+    recognises=holds_images, open=_open_images, prepare=_prepared_images, divide=ImageSamples, space=spaces.IMAGES,
     sample="image", example="FILES", several=True,
 )  # fmt: skip
 

@@ -46,6 +46,8 @@ else:
 Array = np.ndarray[Any, Any]
 Build = Callable[[dict[str, Any]], Model]
 
+Changes = Callable[[dict[str, Any]], dict[str, Any]]
+
 TRAINING = ("batch_size", "epochs")  # of a trial's training, not of its model
 TRUNCATED = "time is up"
 REPORTS = 30  # of a trial to the pruner
@@ -150,7 +152,7 @@ def _short(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Search:
-    """How to search; see `table_search.tune`."""
+    """How to search; see `data_search.tune`."""
 
     trials: int
     method: str
@@ -174,7 +176,7 @@ class Search:
 def tune_model(
     model: Model | Build, x: Any, y: Any, space: Mapping[str, Any] | None, how: Search, validation: Any, training: dict[str, Any]
 ) -> Tuning:
-    """See `table_search.tune`, of a pattern or a function that builds models."""
+    """See `data_search.tune`, of a pattern or a function that builds models."""
     if x is None or y is None:
         raise ArgumentError("x and y are missing", fix="tune(model, x, y, space=...)")
     chosen = space_of(space or {})
@@ -284,15 +286,17 @@ class _Done:
 
 
 def search(
-    build: Build, corpus: Corpus, rows: Array, test: Array | None, options: Options, space: dict[str, Dimension], how: Search
-) -> Tuning:
-    """Run a search; see `table_search.tune`.
+    build: Build, corpus: Corpus, rows: Array, test: Array | None, options: Options, space: dict[str, Dimension], how: Search,
+    changes: Changes | None = None,
+) -> Tuning:  # fmt: skip
+    """Run a search; see `data_search.tune`.
 
     Args:
         build: from what was chosen to an untrained model.
         corpus, rows, test: data, rows to train on, rows that judge (None: the options name others).
         options: of each training, as far as nothing else is chosen.
         space, how: what to choose, and how.
+        changes: from what was chosen to options of the training; None takes those of `TRAINING`.
     """
     store = studies.Store(how.study, resume=how.resume)
     try:
@@ -300,9 +304,13 @@ def search(
             store, space, method=how.method, pruner=how.pruner, grows=grows(how.monitor), seed=how.seed or 0, epochs=options.epochs,
             monitor=how.monitor,
         )  # fmt: skip
-        return _Searching(build, corpus, rows, test, options, space, how, study).run()
+        return _Searching(build, corpus, rows, test, options, space, how, changes or _changes, study).run()
     finally:
         store.close()
+
+
+def _changes(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: params[name] for name in TRAINING if name in params}
 
 
 class _Searching:
@@ -310,8 +318,9 @@ class _Searching:
 
     def __init__(
         self, build: Build, corpus: Corpus, rows: Array, test: Array | None, options: Options, space: dict[str, Dimension], how: Search,
-        study: Any,
+        changes: Changes, study: Any,
     ) -> None:  # fmt: skip
+        self.changes = changes
         self.build, self.corpus, self.rows, self.test, self.options = build, corpus, rows, test, options
         self.space, self.how, self.study = space, how, study
         self.sign = 1.0 if grows(how.monitor) else -1.0
@@ -378,7 +387,7 @@ class _Searching:
         begin, monitor = time.monotonic(), self.how.monitor
         given = self.build(params)
         model = shared(given, self.space)
-        options = replace(self.options, **{name: params[name] for name in TRAINING if name in params})
+        options = replace(self.options, **self.changes(params))
         keep = EarlyStopping(monitor=monitor, patience=max(options.epochs, 1), restore_best_weights=True)
         # the keeper comes after the user's own: what they stop by ends the trial, its best weights stay
         callbacks = [keep, *([] if report is None else [report])]
