@@ -15,7 +15,7 @@ from saltus.nn.checks import number
 from saltus.nn.config import register
 from saltus.nn.losses.base import SMALL, Loss, floats, same_shape, shape_fix
 from saltus.nn.losses.logits import Predictions, predictions
-from saltus.tensor.creation import one_hot
+from saltus.tensor.creation import asarray, one_hot
 from saltus.tensor.elementwise import (
     clip,
     exp,
@@ -155,16 +155,24 @@ class SparseCategoricalCrossentropy(Loss):
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         axis = self.axis % y_pred.ndim
-        classes = y_pred.shape[axis]
         y = predictions(self.title, y_pred, self.from_logits, "softmax", axis)
-        hit = one_hot(y_true, classes, dtype="bool")
-        hit = hit if axis == y_pred.ndim - 1 else moveaxis(hit, -1, axis)
+        hit = self._hit(y_true, y_pred)
         if y.logits is not None:
             # one pass over the row: log of the sum less the true one, both shifted by the largest
             shifted = y.logits - stop_gradient(max_of(y.logits, axis=axis, keepdims=True))
             lost = log(sum(exp(shifted), axis=axis)) - self._picked(hit, shifted, axis)
         else:
             lost = -self._picked(hit, log_shares(y, axis), axis)
+        return self._counted(lost, y_true, y_pred.shape[axis])
+
+    def _hit(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Where the true class stands among the predictions."""
+        axis = self.axis % y_pred.ndim
+        hit = one_hot(y_true, y_pred.shape[axis], dtype="bool")
+        return hit if axis == y_pred.ndim - 1 else moveaxis(hit, -1, axis)
+
+    def _counted(self, lost: Tensor, y_true: Tensor, classes: int) -> Tensor:
+        """Losses without those of the class that does not count: 0, and left out of the mean over the places of a sample."""
         counted = logical_and(y_true >= 0, y_true < classes)
         lost = where(counted, lost, float("nan"))  # a class that does not exist must not pass for a loss of 0
         if self.ignore_class is None:
@@ -282,6 +290,7 @@ class BinaryCrossentropy(Loss):
         from_logits: True: predictions are logits; False: probabilities; None: found out from the network
             (see `nn.losses`).
         label_smoothing: share by which targets are moved towards 1/2.
+        pos_weight: how often a target of 1 counts, where they are few; a number, or one for each output.
 
     Returns:
         For targets and predictions (N, ...): (N,), the mean over all outputs.
@@ -296,10 +305,25 @@ class BinaryCrossentropy(Loss):
     from_logits: bool | None = None
     _: KW_ONLY
     label_smoothing: float = 0.0
+    pos_weight: Any = None
 
     def __post_init__(self) -> None:
         Loss.__post_init__(self)
         number(self, "label_smoothing", self.label_smoothing, low=0, high=1)
+        if self.pos_weight is not None:
+            several = np.ndim(self.pos_weight) > 0
+            given = [float(v) for v in np.ravel(self.pos_weight)] if several else [self.pos_weight]
+            for value in given:
+                number(self, "pos_weight", value, low=0, open_low=True)
+            self._set(pos_weight=tuple(given) if several else float(given[0]))
+
+    def check(self, y_true: Any, y_pred: Any, network: Any = None) -> None:
+        same_shape(self.title, y_true, y_pred)
+        if isinstance(self.pos_weight, tuple) and (len(y_pred.shape) < 2 or y_pred.shape[-1] != len(self.pos_weight)):
+            raise ShapeError(
+                f"{self.title}: pos_weight has {len(self.pos_weight)} numbers for predictions of shape {tuple(y_pred.shape)}", site=here(),
+                fix="give one number, or one for each output",
+            )  # fmt: skip
 
     def check_targets(self, y_true: Any, outputs: int) -> None:
         Loss.check_targets(self, y_true, outputs)
@@ -320,12 +344,17 @@ class BinaryCrossentropy(Loss):
         true = like(y_true, y_pred)
         return true * (1 - self.label_smoothing) + self.label_smoothing / 2 if self.label_smoothing else true
 
-    @staticmethod
-    def _crossentropy(true: Tensor, y: Predictions) -> Tensor:
+    def _crossentropy(self, true: Tensor, y: Predictions) -> Tensor:
+        rest = 1.0 - true
+        if self.pos_weight is None:
+            hit, both = true, None
+        else:
+            hit = true * (asarray(self.pos_weight, dtype=true.dtype) if isinstance(self.pos_weight, tuple) else self.pos_weight)
+            both = rest + hit
         if y.logits is not None:
-            return softplus(y.logits) - true * y.logits
+            return softplus(y.logits) - true * y.logits if both is None else rest * y.logits + both * softplus(-y.logits)
         p = clip(y.given, SMALL, 1 - SMALL)
-        return -(true * log(p) + (1.0 - true) * log(1.0 - p))
+        return -(hit * log(p) + rest * log(1.0 - p))
 
 
 @register

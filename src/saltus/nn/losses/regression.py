@@ -169,7 +169,7 @@ class LogCosh(Loss):
         return size + softplus(size * -2.0) - math.log(2)
 
 
-@register(aliases=("poisson_nll",))
+@register
 class Poisson(Loss):
     """y - t log(y), for counts t and expected counts y.
 

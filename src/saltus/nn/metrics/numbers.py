@@ -187,7 +187,7 @@ class BinaryCrossentropy(_OfLoss):
     """Mean binary cross-entropy.
 
     Args:
-        from_logits, label_smoothing: as for the loss.
+        from_logits, label_smoothing, pos_weight: as for the loss.
 
     Example:
         >>> from saltus import nn
@@ -199,6 +199,7 @@ class BinaryCrossentropy(_OfLoss):
     from_logits: bool | None = None
     _: KW_ONLY
     label_smoothing: float = 0.0
+    pos_weight: Any = None
 
 
 @register
