@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+import polars as pl
 import pytest
 
 import saltus as sl
@@ -68,3 +70,40 @@ def test_every_ensemble_by_name(method, tmp_path):
 def test_an_unknown_ensemble_is_refused(capsys):
     assert main(["fit", "penguins", "--target", "species", "--ensemble", "baging", "--epochs", "1"]) == 2
     assert "bagging" in capsys.readouterr().err
+
+
+def test_a_search_over_images(tmp_path, capsys):
+    pytest.importorskip("optuna")
+    y = np.arange(40) % 2
+    x = np.random.default_rng(0).integers(0, 60, (40, 8, 8)).astype("uint8") + (80 * y).astype("uint8")[:, None, None]
+    np.savez("pictures.npz", x=x, y=y)
+    words = ["--search", "width=8..16", "--search", "augment=none,light", "--set", "epochs=2", "--trials", "2"]
+    assert main(["tune", "pictures.npz", *words, "--out", "run", "--report"]) == 0
+    assert "kind of data: images" in capsys.readouterr().out
+    assert pl.read_parquet("run/history.parquet")["epoch"].to_list() == [1, 2]
+    curves = pl.read_parquet("run/curves.parquet")
+    assert set(curves.columns) == {"trial", "epoch", "val_loss"} and set(curves["trial"]) == {0, 1}
+    assert (tmp_path / "run" / "report.html").exists()
+    assert main(["predict", "run/model.saltus", "pictures.npz", "-o", "said.csv"]) == 0
+
+
+def test_a_search_over_series_and_one_over_texts(tmp_path):
+    pytest.importorskip("optuna")
+    days = (np.datetime64("2023-01-01") + np.arange(200)).astype(str)
+    (tmp_path / "sales.csv").write_text("day,sold\n" + "\n".join(f"{d},{10 + k % 7}" for k, d in enumerate(days)))
+    words = ["--set", "epochs=2", "--trials", "2", "-q"]
+    assert main(["tune", "sales.csv", "--set", "horizon=1,week", *words, "--out", "a"]) == 0
+    assert main(["predict", "a/model.saltus", "sales.csv", "-o", "next.csv"]) == 0
+    assert pl.read_csv("next.csv").height == 2
+    for label, word in (("good", "fine"), ("bad", "dull")):
+        (tmp_path / "reviews" / label).mkdir(parents=True)
+        for k in range(20):
+            (tmp_path / "reviews" / label / f"{k}.txt").write_text(f"a {word} film of {k} minutes")
+    assert main(["tune", "reviews", *words, "--out", "b"]) == 0
+    assert main(["predict", "b/model.saltus", "reviews/good/1.txt", "-o", "one.csv"]) == 0
+
+
+def test_a_refused_search_leaves_no_folder(tmp_path):
+    pytest.importorskip("optuna")
+    assert main(["tune", "penguins", "--target", "species", "--monitor", "val_acuracy", "--out", "run"]) == 2
+    assert not (tmp_path / "run").exists()

@@ -22,6 +22,8 @@ from saltus.train.data_search import tune
 from saltus.train.fitted import Encoder
 from saltus.train.tuning import Trial
 
+_ENDING = 1.0  # seconds that judging, saving and describing the best model take
+
 
 def run(
     data: str, target: str | None, kind: str | None, trials: int, words: tuple[str, ...], settings: tuple[str, ...], study: str | None,
@@ -64,8 +66,8 @@ def _search(
             said = "  ".join(f"{name} {_short(value)}" for name, value in trial.params.items())
             click.echo(f"trial {trial.number}: {how['monitor']} {trial.value:.4f} {trial.state}  {said}")
 
-    if how["time_limit"] is not None:
-        how["time_limit"] = max(how["time_limit"] - (time.perf_counter() - started), 0.1)
+    if how["time_limit"] is not None:  # what comes after the search belongs to the time too
+        how["time_limit"] = max(how["time_limit"] - (time.perf_counter() - started) - min(_ENDING, 0.1 * how["time_limit"]), 0.1)
     def described(encoder: Encoder) -> None:
         runs.write_json(folder / runs.DATA, encoder.describe().facts())
 

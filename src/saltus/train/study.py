@@ -5,6 +5,7 @@ Optuna is loaded when a search begins.
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import os
@@ -155,6 +156,11 @@ def open_study(
 def values_of(params: Mapping[str, Any], space: Mapping[str, Dimension]) -> dict[str, Any]:
     """What a finished trial chose; Optuna keeps numbers of choices."""
     return {n: d.values[params[n]] if isinstance(d, Choice) else params[n] for n, d in space.items() if n in params}
+
+
+def load_importance() -> None:
+    """Import what `importance_of` needs, which takes a second or two where scikit-learn is installed."""
+    importlib.import_module("optuna.importance")
 
 
 def importance_of(study: Any, space: Mapping[str, Dimension]) -> dict[str, float]:

@@ -259,11 +259,17 @@ class _Report(Callback):
         self.trial, self.monitor, self.lock, self.every = trial, monitor, lock, every
         self.model: Any = None
         self.pruned = False
+        self.begun = time.monotonic()
+        self.start = 0.0  # seconds until the first native call had ended: tracing, planning, compiling
 
     def monitors(self) -> list[str]:
         return [self.monitor]
 
+    def on_progress(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.start = self.start or time.monotonic() - self.begun
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        self.on_progress(0)
         value = float(logs[self.monitor])
         self.pruned = not math.isfinite(value)
         if not self.pruned and self.every and (epoch + 1) % self.every == 0:
@@ -326,6 +332,7 @@ class _Searching:
         self.sign = 1.0 if grows(how.monitor) else -1.0
         self.halt, self.lock, self.crowd, self.library = Halt(), threading.Lock(), settings.Crowd(), Library()
         self.done: dict[int, Trial] = {}
+        self.starts: deque[float] = deque(maxlen=2 * how.workers)  # seconds that the last trials took to begin
         self.best: tuple[float, _Done] | None = None
         self.states = studies.optuna().trial.TrialState
 
@@ -337,12 +344,15 @@ class _Searching:
             timer = threading.Timer(max(how.time_limit - (time.monotonic() - how.begin), 0.0), self._time_is_up)
             timer.daemon = True
             timer.start()
+            threading.Thread(target=studies.load_importance, daemon=True).start()  # seconds that would come after the time is up
         waiting: deque[tuple[Any, dict[str, Any], Future[_Done]]] = deque()
         try:
             with ThreadPoolExecutor(how.workers, "saltus-trial") as pool:
                 try:
                     while waiting or (left > 0 and not self.halt.why):
                         while left > 0 and len(waiting) < how.workers and not self.halt.why:
+                            if waiting and self._too_late():
+                                break
                             trial = self._ask()
                             if trial is None:
                                 left = 0
@@ -352,6 +362,8 @@ class _Searching:
                             left -= 1
                         if waiting:
                             self._tell(*waiting.popleft())
+                        if not waiting and self._too_late():
+                            self._time_is_up()
                 except BaseException:
                     self.halt.why = self.halt.why or "interrupted"
                     raise
@@ -362,6 +374,11 @@ class _Searching:
             if timer is not None:
                 timer.cancel()
         return self._result()
+
+    def _too_late(self) -> bool:
+        """Whether the time left would end before a new trial could begin to learn."""
+        limit = self.how.time_limit
+        return limit is not None and limit - (time.monotonic() - self.how.begin) < max(self.starts, default=0.0)
 
     def _time_is_up(self) -> None:
         self.halt.why = TRUNCATED
@@ -380,7 +397,10 @@ class _Searching:
         """One training, on a thread of its own."""
         with self.crowd.member(), using(self.library):
             every = 0 if self.how.pruner == "none" else max(1, params.get("epochs", self.options.epochs) // REPORTS)
-            return self.trained(params, _Report(trial, self.how.monitor, self.lock, every))
+            report = _Report(trial, self.how.monitor, self.lock, every)
+            made = self.trained(params, report)
+            self.starts.append(report.start)
+            return made
 
     def trained(self, params: dict[str, Any], report: _Report | None) -> _Done:
         """Train with what was chosen."""
