@@ -15,7 +15,6 @@ from saltus import nn
 from systems import Prepared, mean_magnitude
 
 VERSION = sl.__version__
-FILLED = "zeros"  # large kernels are filled with the given weights, so nothing is drawn for them
 ENCODER = {  # our names of an encoder's weights, and where saltus has them
     **{f"{n}_{kind}": ("self_attention", f"{n}_{kind}") for n in ("query", "key", "value", "output") for kind in ("kernel", "bias")},
     **{f"attention_{kind}": ("self_attention_norm", kind) for kind in ("gamma", "beta")},
@@ -39,10 +38,9 @@ def layer_of(layer: Layer, path: str, shape: tuple[int, ...]) -> nn.Layer:
     name = path.rpartition(".")[2]
     match layer:
         case data.Dense(units, bias):
-            return nn.Dense(units, use_bias=bias, kernel_initializer=FILLED, name=name)
+            return nn.Dense(units, use_bias=bias, name=name)
         case data.Conv(filters, kernel, stride, _, bias):
-            options = {"padding": border_of(layer), "kernel_initializer": FILLED}
-            return nn.Conv2D(filters, kernel, strides=stride, use_bias=bias, name=name, **options)
+            return nn.Conv2D(filters, kernel, strides=stride, padding=border_of(layer), use_bias=bias, name=name)
         case data.Depthwise(kernel, stride):
             return nn.DepthwiseConv2D(kernel, strides=stride, padding=border_of(layer), use_bias=False, name=name)
         case data.ConvTranspose(filters, kernel, stride, bias):
@@ -83,20 +81,19 @@ def sequence(layers: tuple[Layer, ...], path: str, shape: tuple[int, ...]) -> nn
 
 def model(network: Network, weights: data.Weights, x: np.ndarray, **options: object) -> sl.Model:
     """The network as `sl.Model`, holding the given weights."""
-    made = sl.Model(sequence(network.layers, "", network.input), **options)
-    made.build(x)
-    built = made.snapshot()
+    params: dict[str, Any] = {}
     for path, own in weights.items():
-        place = built["params"]
+        place = params
         for part in path.replace("inside", "layers").split("."):
-            place = place[part]
+            place = place.setdefault(part, {})
         for name, value in own.items():
             if name in ENCODER:
-                inner, name = ENCODER[name]
-                place[inner][name] = value
+                inner, last = ENCODER[name]
+                place.setdefault(inner, {})[last] = value
             else:
                 place[name] = value
-    made.restore(built)
+    made = sl.Model(sequence(network.layers, "", network.input), **options)
+    made.build(x, {"params": params})
     return made
 
 

@@ -182,11 +182,16 @@ def init(network: Layer, *inputs: Any, key: Any, dtype: Any = "float32") -> Vari
         >>> params["kernel"].shape, params["bias"].shape
         ((3, 2), (2,))
     """
-    run, _ = making("nn.init", network, inputs, key, dtype)
-    made = Variables(nested(run.params), nested(run.state))
+    made, _ = drawn(network, *inputs, key=key, dtype=dtype)
     if not captures.open:
         realise([v for v in tree.leaves(made)])
     return made
+
+
+def drawn(network: Layer, *inputs: Any, key: Any, dtype: Any = "float32") -> tuple[Variables, Description]:
+    """What `init` and `describe` say, from one pass; nothing is computed until somebody looks at it."""
+    run, output = making("nn.init", network, inputs, key, dtype)
+    return Variables(nested(run.params), nested(run.state)), _description(run, output)
 
 
 def describe(network: Layer, *inputs: Any, dtype: Any = "float32") -> Description:
@@ -205,7 +210,10 @@ def describe(network: Layer, *inputs: Any, dtype: Any = "float32") -> Descriptio
         >>> [(p.path, p.shape) for p in nn.describe(network, nn.Spec((1, 3))).parameters]
         [('dense/kernel', (3, 2)), ('dense/bias', (2,)), ('dense_1/kernel', (2, 1)), ('dense_1/bias', (1,))]
     """
-    run, output = making("nn.describe", network, inputs, random.key(0), dtype)
+    return _description(*making("nn.describe", network, inputs, random.key(0), dtype))
+
+
+def _description(run: Run, output: Any) -> Description:
     state = {"/".join(p): Spec(v.shape, v.dtype) for p, v in run.state.items()}
     return Description(tuple(run.parameters.values()), state, tuple(run.layers), specs(output))
 

@@ -16,7 +16,7 @@ import numpy as np
 from saltus.backend.base import Executable, compile_graph
 from saltus.base import settings
 from saltus.ir.evaluate import evaluate
-from saltus.ir.node import Body, Node, is_source, placeholder, substitute, topological
+from saltus.ir.node import Body, Node, constant_value, is_source, placeholder, substitute, topological
 from saltus.ops.call import inline
 from saltus.tensor.tracing import value_needed
 
@@ -79,6 +79,34 @@ def compute(roots: Sequence[Node]) -> list[Array]:
             if holder is not None:
                 holder._settle(node, array)
     return [storage.get(r) for r in roots]  # type: ignore[misc]
+
+
+def fresh(nodes: Sequence[Node]) -> list[Array]:
+    """Values of nodes in arrays that nobody else holds, and that are not kept: for values that will be overwritten.
+
+    Zeros take no memory until they are written to.
+    """
+    drawn = [n for n in dict.fromkeys(nodes) if n not in storage and constant_value(n) is None]
+    made = dict(zip(drawn, _run(inline(drawn, storage.__contains__)), strict=True)) if drawn else {}
+    arrays: list[Array] = []
+    taken: set[int] = set()
+    for node in nodes:
+        array = made.get(node)
+        if array is None and node not in storage:
+            array = np.zeros(node.shape, node.dtype.numpy)
+            if any(bits := _constant_bits(node)):
+                array[...] = np.frombuffer(bits, array.dtype)[0]
+        elif array is None or id(array) in taken:
+            array = (storage.get(node) if array is None else array).copy()  # type: ignore[union-attr]
+        taken.add(id(array))
+        arrays.append(array)
+    return arrays
+
+
+def _constant_bits(node: Node) -> bytes:
+    while node.op.name == "broadcast_to":
+        node = node.src[0]
+    return bytes(node.attr("bits"))
 
 
 # A program pays when the node-by-node runs it saves have cost as much as compiling: about that many units of one element's work.

@@ -20,14 +20,16 @@ from saltus.base import tree
 from saltus.base.elsewhere import missing
 from saltus.base.errors import ArgumentError, ShapeError, unknown_name
 from saltus.nn.layer import Declared
+from saltus.nn.module import drawn
 from saltus.tensor import random
-from saltus.tensor.tensor import Tensor, of_array
+from saltus.tensor.tensor import of_array
 from saltus.train import arrays, fit, step, store
 from saltus.train.callbacks import Callback, CallbackList
+from saltus.train.given import PARTS, Given, with_given
 from saltus.train.goals import goals_of
 from saltus.train.plan import training_plan
 from saltus.train.probing import Probing
-from saltus.train.program import CAPTURING, Feed, Programs, description_of, own_copies, programs_of, short_way
+from saltus.train.program import CAPTURING, Feed, Programs, own_arrays, programs_of, short_way
 from saltus.train.record import History
 from saltus.train.step import Task
 
@@ -104,11 +106,13 @@ class Model(Probing):
 
     # -- building ------------------------------------------------------------------------------------------------------
 
-    def build(self, x: Any) -> None:
+    def build(self, x: Any, weights: Mapping[str, Any] | None = None) -> None:
         """Make the weights for inputs of a shape; `fit` and `predict` do it by themselves.
 
         Args:
             x: inputs, or nn.Spec with the batch first, a tuple of them for several.
+            weights: what to begin with in place of drawn values, as `snapshot` gives it or as trees of arrays of that form:
+                {"params": {"dense": {"kernel": ...}}}. A part that is left out is drawn.
 
         Raises:
             ShapeError, ArgumentError: they do not fit the network; the message names the layer.
@@ -118,16 +122,15 @@ class Model(Probing):
         )
         inputs = specs if isinstance(specs, tuple) else (specs,)
         with CAPTURING:
-            description = description_of(self.network, inputs, self.dtype)
-            goals = self._goals(description)
-            task = Task(self.network, goals, self.optimizer, description)
             key = random.fold_in(random.key(self.seed), 1)
-            state = step.first_state(task, nn.init(self.network, *inputs, key=key, dtype=self.dtype))
-            self._take(specs, task, state)
+            variables, description = drawn(self.network, *inputs, key=key, dtype=self.dtype)
+            task = Task(self.network, self._goals(description), self.optimizer, description)
+            variables = variables if weights is None else with_given(variables, weights)
+            self._take(specs, task, step.first_state(task, variables))
 
     def _take(self, specs: Any, task: Task, state: step.State) -> None:
         programs = programs_of(task, state, self._train_step)
-        self._built = Built(specs, task, programs, [t._values() for t in own_copies(state)])
+        self._built = Built(specs, task, programs, own_arrays(state))
         self._fast, self._short = {}, None
 
     def _goals(self, description: nn.Description) -> tuple[step.Goal, ...]:
@@ -189,14 +192,20 @@ class Model(Probing):
         """Everything training changes, as a tree of Tensors: params, frozen, state, optimizer, step. A
         copy.
         """
-        built = self._need()
-        copies = [of_array(a.copy(), s.dtype) for a, s in zip(built.state, built.programs.shapes, strict=True)]
-        return tree.unflatten(built.programs.form, copies)  # type: ignore[no-any-return]
+        return self._copy()
+
+    def _copy(self, *parts: str) -> step.State:
+        """A copy of the whole state, or of some parts of it."""
+        programs = self._need().programs
+        form = {name: programs.form[name] for name in parts} if parts else programs.form
+        places = [k for k, path in enumerate(programs.paths) if not parts or path[0] in parts]
+        state = self._built.state  # type: ignore[union-attr]
+        return tree.unflatten(form, [of_array(state[k].copy(), programs.shapes[k].dtype) for k in places])  # type: ignore[no-any-return]
 
     @property
     def variables(self) -> nn.Variables:
         """Parameters and state of the network, as `nn.apply` takes them. A copy."""
-        own = self.state()
+        own = self._copy(*PARTS)
         return nn.Variables(step.joined(own["params"], own["frozen"]), own["state"])
 
     @property
@@ -206,8 +215,7 @@ class Model(Probing):
 
     def snapshot(self) -> dict[str, Any]:
         """Parameters and state of the network to come back to: give it to `restore`."""
-        own = self.state()
-        return {name: own[name] for name in ("params", "frozen", "state")}
+        return self._copy(*PARTS)
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Set parameters and state of the network.
@@ -218,21 +226,12 @@ class Model(Probing):
         Raises:
             ShapeError: an array has another shape, or there are more or fewer.
         """
-        built = self._need()
-        paths = built.programs.paths
-        given = {tree.format_path(p): v for p, v in tree.paths({k: snapshot[k] for k in ("params", "frozen", "state")})}
-        for place in built.programs.used:
-            name, own = tree.format_path(paths[place]), built.state[place]
-            value = given.pop(name, None)
-            array = None if value is None else value._values() if isinstance(value, Tensor) else np.asarray(value, own.dtype)
-            if array is None or array.shape != own.shape:
-                found = "is missing" if array is None else f"has the shape {array.shape}, expected {own.shape}"
-                raise ShapeError(f"the weights {name} {found}", fix="use weights of the same network")
-            built.state[place] = np.array(array, own.dtype, order="C")
-        if given:
-            raise ShapeError(
-                f"the weights {', '.join(list(given)[:5])} do not belong to this network", fix="use weights of the same network"
-            )
+        built, given = self._need(), Given({name: snapshot[name] for name in PARTS}, parted=True)
+        paths, shapes, used = built.programs.paths, built.programs.shapes, built.programs.used
+        values = [given.take(paths[k], shapes[k].shape, shapes[k].dtype) for k in used]
+        given.finish()
+        for place, value in zip(used, values, strict=True):
+            built.state[place][...] = value  # in place: large weights are not held twice
 
     @property
     def learning_rate(self) -> float:
@@ -477,8 +476,10 @@ class Model(Probing):
             want = ", ".join(tree.format_path(p) for p, _ in expected) or "one array"
             got = ", ".join(tree.format_path(p) for p, _ in found) or "one array"
             raise ArgumentError(f"the model was built for the inputs {want}, got {got}", fix="pass inputs as in training")
-        for (path, spec), (_, array) in zip(expected, found, strict=True):
+        for place, ((path, spec), (_, array)) in enumerate(zip(expected, found, strict=True)):
             if tuple(array.shape[1:]) != tuple(spec.shape[1:]) or not array.shape:
+                if self.takes(place, array.shape[1:]):
+                    continue
                 name = "x" + "".join(f"[{p!r}]" for p in path)
                 want = ", ".join(["N", *map(str, spec.shape[1:])])
                 fix = (
@@ -487,6 +488,13 @@ class Model(Probing):
                     else "pass the columns used in training"
                 )
                 raise ShapeError(f"{name} has the shape {tuple(array.shape)}, but the model was built for ({want})", fix=fix)
+
+    def takes(self, place: int, lengths: Sequence[int | None]) -> bool:
+        """Whether the network declares that an input may have these lengths, None standing for any: nn.Input((None,))."""
+        if not isinstance(self.network, nn.Network) or place >= len(self.network.inputs):
+            return False
+        declared = self.network.inputs[place].shape
+        return len(declared) == len(lengths) and all(d in (None, n) for d, n in zip(declared, lengths, strict=True))
 
     # -- keeping -------------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from saltus import nn
 from saltus.backend.base import compile_graph
 from saltus.base import dtypes as dt
 from saltus.base import tree
@@ -28,7 +27,8 @@ from saltus.tensor.indexing import take
 from saltus.tensor.jit import jit
 from saltus.tensor.loop import scan
 from saltus.tensor.manipulation import reshape
-from saltus.tensor.tensor import Tensor, of_array, realise
+from saltus.tensor.storage import fresh
+from saltus.tensor.tensor import Tensor, of_array
 from saltus.train import step as steps
 from saltus.train.augment import Augmenter
 from saltus.train.step import Task
@@ -92,11 +92,11 @@ def short_way(run: Any, state: list[Array], key: Array, names: Sequence[str]) ->
     return step
 
 
-def own_copies(values: Any) -> list[Tensor]:
-    """The leaves of a tree as Tensors whose memory nobody else holds."""
+def own_arrays(values: Any) -> list[Array]:
+    """The values of a tree of Tensors in arrays that nobody else holds."""
     made = [v for v in tree.leaves(values) if isinstance(v, Tensor)]
-    realise(made)
-    return [of_array(v._values().copy(), v.dtype) for v in made]
+    drawn = iter(fresh([v.node for v in made if v._array is None]))
+    return [next(drawn) if v._array is None else v._values().copy() for v in made]
 
 
 class Feed:
@@ -143,16 +143,6 @@ class Library:
 
     def __init__(self) -> None:
         self._held: dict[Any, Programs] = {}
-        self._descriptions: dict[Any, nn.Description] = {}
-
-    def description(self, network: nn.Layer, inputs: tuple[nn.Spec, ...], dtype: str) -> nn.Description:
-        """What a network with weights of a type makes of inputs of these shapes."""
-        try:
-            if (network, inputs, dtype) not in self._descriptions:
-                self._descriptions[network, inputs, dtype] = nn.describe(network, *inputs, dtype=dtype)
-        except TypeError:  # see below
-            return nn.describe(network, *inputs, dtype=dtype)
-        return self._descriptions[network, inputs, dtype]
 
     def programs(self, task: Task, state: steps.State, step: steps.Step) -> Programs:
         """Those of an earlier model of the same form, or new ones."""
@@ -181,12 +171,6 @@ def using(library: Library) -> Iterator[Library]:
         _library.reset(mark)
 
 
-def description_of(network: nn.Layer, inputs: tuple[nn.Spec, ...], dtype: str = "float32") -> nn.Description:
-    """What a network makes of inputs, from the library in use if there is one."""
-    library = _library.get()
-    return nn.describe(network, *inputs, dtype=dtype) if library is None else library.description(network, inputs, dtype)
-
-
 def programs_of(task: Task, state: steps.State, step: steps.Step) -> Programs:
     """Programs of a task, from the library in use if there is one."""
     library = _library.get()
@@ -204,10 +188,10 @@ class Programs:
 
     def __init__(self, task: Task, state: steps.State, step: steps.Step = steps.train_step) -> None:
         self.task, self.step = task, step
-        self.form = state
         self.shapes = [of_array(np.empty(t.shape, t.dtype.numpy), t.dtype) for t in tree.leaves(state)]
+        self.form = tree.unflatten(state, self.shapes)  # keeps none of its values
         self.zeros = steps.first_totals(task) if task.goals else {}
-        self.first_totals = own_copies(self.zeros)
+        self.first_totals = [of_array(a, t.dtype) for a, t in zip(own_arrays(self.zeros), tree.leaves(self.zeros), strict=True)]
         self.names = task.names()
         self.paths = [p for p, _ in tree.paths(state)]
         self.used = [i for i, p in enumerate(self.paths) if p[0] in ("params", "frozen", "state")]

@@ -13,6 +13,7 @@ from saltus.base.errors import ModelFileError, SaltusError
 from saltus.optim import from_config
 from saltus.tensor.tensor import of_array
 from saltus.train import storage
+from saltus.train.given import PARTS
 
 if TYPE_CHECKING:
     from saltus.train.model import Model
@@ -164,8 +165,7 @@ def _model_of(values: dict[str, Any], make: type[Model], path: Any) -> Model:
         )
         model.history.records.extend(values["history"])
         if config["inputs"] is not None:
-            model.build(_specs(config["inputs"]))
-            model.restore(values["weights"])
+            model.build(_specs(config["inputs"]), {name: values["weights"][name] for name in PARTS})
             if "training" in values:
                 _take_training(model, values["training"])
     except ModelFileError:
