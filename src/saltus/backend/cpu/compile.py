@@ -133,6 +133,21 @@ def _emitter() -> Callable[[Any], bytes]:
     return object_of
 
 
+@functools.cache
+def _trim() -> Callable[[int], int]:
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # only glibc has and needs it
+        return lambda pad: 0
+    trim.argtypes, trim.restype = (ctypes.c_size_t,), ctypes.c_int
+    return trim
+
+
+def give_back() -> None:
+    """Give the system what generating code has freed: up to 35 MB, which glibc would keep for this process (under a millisecond)."""
+    _trim()(0)
+
+
 def llvm_context() -> Any:
     """A context of its own, so that kernels can be compiled side by side."""
     return _Context(_llvm().create_context())

@@ -61,6 +61,8 @@ def function_addresses(kernels: Sequence[Kernel]) -> list[int]:
         for (key, symbol, _), code in zip(fresh, codes, strict=True):
             machine.write_stored(symbol, code)
             _addresses[key] = machine.load(symbol, code)
+        if fresh:
+            machine.give_back()
         return [_addresses[key] if f is None else f for key, f in zip(keys, fixed, strict=True)]
 
 
@@ -310,7 +312,10 @@ class NativeProgram:
             raise error
 
     def _result(self, number: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """Memory for an output. Large ones come back: fresh pages cost more than the arithmetic that fills them."""
+        """Memory for an output. Large ones come back: fresh pages cost more than the arithmetic that fills them.
+
+        Those of the first call do not: many a program runs once, and must not hold what it gave.
+        """
         if not shape:
             return np.empty(shape, dtype)
         nbytes = dtype.itemsize
@@ -318,7 +323,10 @@ class NativeProgram:
             nbytes *= n
         if nbytes < RECYCLED:
             return np.empty(shape, dtype)
-        spare = self._spare.setdefault(number, [])
+        spare = self._spare.get(number)
+        if spare is None:
+            self._spare[number] = []
+            return aligned(nbytes).view(dtype).reshape(shape)
         for base in spare:
             if sys.getrefcount(base) == 3:  # this loop, the list and the call: nobody looks at it any more
                 return base.view(dtype).reshape(shape)
