@@ -142,7 +142,10 @@ class History:
         return cls(records)
 
 
-_GROWING = ("acc", "auc", "precision", "recall", "f1", "fbeta", "r2", "cosine", "iou", "correlation", "positives", "negatives")
+_GROWING = (
+    "acc", "auc", "precision", "recall", "f1", "fbeta", "r2", "cosine", "iou", "correlation", "positives", "negatives", "matthews", "mcc",
+    "kappa", "psnr", "ssim", "peak_signal", "structural_similarity", "bleu", "rouge",
+)  # fmt: skip
 
 
 def grows(monitor: str, mode: str = "auto") -> bool:

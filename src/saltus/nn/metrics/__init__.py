@@ -10,6 +10,7 @@ from saltus.nn.metrics.accuracy import (
     SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy,
 )
+from saltus.nn.metrics.agreement import BalancedAccuracy, CohenKappa, MatthewsCorrelation
 from saltus.nn.metrics.base import FunctionMetric, Metric
 from saltus.nn.metrics.confusion import (
     AUC,
@@ -27,6 +28,8 @@ from saltus.nn.metrics.confusion import (
     TruePositives,
 )
 from saltus.nn.metrics.correlation import ConcordanceCorrelation, PearsonCorrelation
+from saltus.nn.metrics.forecasts import MASE, RMSSE, SMAPE, WAPE, WQL, naive_scale
+from saltus.nn.metrics.images import PSNR, SSIM
 from saltus.nn.metrics.names import get
 from saltus.nn.metrics.numbers import (
     BinaryCrossentropy,
@@ -49,18 +52,30 @@ from saltus.nn.metrics.numbers import (
     Sum,
 )
 from saltus.nn.metrics.overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
+from saltus.nn.metrics.sequences import Bleu, EditDistance, Perplexity, RougeL, RougeN
 
 __all__ = [
     "AUC",
+    "MASE",
+    "PSNR",
+    "RMSSE",
+    "SMAPE",
+    "SSIM",
+    "WAPE",
+    "WQL",
     "Accuracy",
+    "BalancedAccuracy",
     "BinaryAccuracy",
     "BinaryCrossentropy",
     "BinaryIoU",
+    "Bleu",
     "CategoricalAccuracy",
     "CategoricalCrossentropy",
     "CategoricalHinge",
+    "CohenKappa",
     "ConcordanceCorrelation",
     "CosineSimilarity",
+    "EditDistance",
     "F1Score",
     "FBetaScore",
     "FalseNegatives",
@@ -70,6 +85,7 @@ __all__ = [
     "IoU",
     "KLDivergence",
     "LogCoshError",
+    "MatthewsCorrelation",
     "Mean",
     "MeanAbsoluteError",
     "MeanAbsolutePercentageError",
@@ -80,6 +96,7 @@ __all__ = [
     "OneHotIoU",
     "OneHotMeanIoU",
     "PearsonCorrelation",
+    "Perplexity",
     "Poisson",
     "Precision",
     "PrecisionAtRecall",
@@ -87,6 +104,8 @@ __all__ = [
     "Recall",
     "RecallAtPrecision",
     "RootMeanSquaredError",
+    "RougeL",
+    "RougeN",
     "SensitivityAtSpecificity",
     "SparseCategoricalAccuracy",
     "SparseCategoricalCrossentropy",
@@ -98,4 +117,5 @@ __all__ = [
     "TrueNegatives",
     "TruePositives",
     "get",
+    "naive_scale",
 ]

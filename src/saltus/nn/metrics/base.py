@@ -41,6 +41,10 @@ class Metric(Record):
     _: KW_ONLY
     name: str | None = None
 
+    def fitted(self, output_shape: Any) -> Any:
+        """The metric for predictions of a shape, where it must know their number."""
+        return self
+
     def init(self) -> Any:
         """The state before the first batch: a tree of Tensors."""
         raise ArgumentError(f"{type(self).__name__} has no method init(self)")

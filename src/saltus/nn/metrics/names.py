@@ -6,16 +6,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from saltus.base.errors import ArgumentError
-from saltus.nn.config import Record, lookup, plain
+from saltus.base.errors import ArgumentError, UnknownNameError
+from saltus.nn.config import Record, alias, lookup, names, plain
 from saltus.nn.losses import classification as c
 from saltus.nn.losses.base import FunctionLoss, Loss
 from saltus.nn.losses.base import get as get_loss
 from saltus.nn.metrics.accuracy import BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy
 from saltus.nn.metrics.base import FunctionMetric, Metric
-from saltus.nn.metrics.confusion import FBetaScore
-from saltus.nn.metrics.correlation import PearsonCorrelation
-from saltus.nn.metrics.numbers import R2Score
+from saltus.nn.metrics.confusion import AUC, F1Score
+
+# scikit-learn's words
+alias("metrics", "roc_auc", AUC)
+alias("metrics", "average_precision", lambda: AUC(curve="PR"))
+for _average in ("macro", "micro", "weighted"):
+    alias("metrics", f"f1_{_average}", lambda average=_average: F1Score(average=average))
 
 
 def get(given: Any, loss: Any = None, output_shape: Any = None, where: str = "metric") -> Metric:
@@ -36,6 +40,10 @@ def get(given: Any, loss: Any = None, output_shape: Any = None, where: str = "me
         >>> nn.metrics.get("accuracy", loss="sparse_categorical_crossentropy")
         SparseCategoricalAccuracy(name='accuracy')
     """
+    if isinstance(given, str) and given.lower().startswith("neg_") and plain(given[4:]) in {plain(n) for n in names("metrics")}:
+        raise UnknownNameError(
+            f"{where}: unknown metric {given!r}", fix=f"use {given[4:]!r}: that less of it is better is known by its name"
+        )  # fmt: skip
     if isinstance(given, str) and plain(given) in ("accuracy", "acc"):
         return _accuracy(None if loss is None else get_loss(loss), output_shape, given)
     if callable(given) and not isinstance(given, (type, Record)):
@@ -44,7 +52,7 @@ def get(given: Any, loss: Any = None, output_shape: Any = None, where: str = "me
         made = lookup("metrics", Metric, given, where)
     if isinstance(given, str) and plain(given) != plain(type(made).__name__):
         made = made.replace(name=given)  # logs show the word the user chose
-    return made.fitted(output_shape) if isinstance(made, (FBetaScore, R2Score, PearsonCorrelation)) else made
+    return made.fitted(output_shape)  # type: ignore[no-any-return]
 
 
 def _accuracy(loss: Loss | None, shape: Any, name: str) -> Metric:
