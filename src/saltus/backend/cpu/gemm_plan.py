@@ -48,6 +48,7 @@ _DOT_ROWS = 32  # up to here dot products beat tiles on a copy of a transposed B
 _CHUNK_FLOPS = 2_000_000  # 20 microseconds of one core: far above the cost of a claim, fine enough to balance
 _LEAST_FLOPS = 300_000  # smaller chunks, down to these, if there would be fewer than _FEW_CHUNKS
 _FEW_CHUNKS = 12
+_ROW_PARTS = (1, 2, 3, 4, 6, 8)  # numbers of chunks that rows are shared out among, tried in any case
 _MOST_CHUNKS = 32  # a large contraction gets larger chunks instead, within what the caches hold
 _ROWS_BYTES = 768 * 1024  # rows of A of a chunk stay in the second-level cache from panel to panel
 _PANEL_BYTES = 512 * 1024  # of a chunk's copy of B
@@ -64,7 +65,7 @@ _PATCH_BYTES = 256 * 1024  # of a chunk's copy of patches
 _PACK_ELEMENTS = 65_536  # of one chunk of the pack and combine phases
 # From this depth on, rows and columns of a chunk pass through the cache in blocks of depth, copied if many.
 _DEEP = 2048
-_DEEP_SIDE = 256  # rows and columns of such a chunk
+_DEEP_SIDE = 336  # rows and columns of such a chunk: what is left of a matrix beyond them would be read once more
 _DEEP_BYTES = 512 * 1024  # rows of A in a block of depth
 _DEEP_COPIED = 128  # rows that make a copy of B worth it, and columns for A
 _DEEP_CHUNKS = 16
@@ -394,8 +395,9 @@ def _chunk_blocks(count: int, flops: int, lanes: int, rows: tuple[int, int, int]
     for across in (1, 2, 3, 4, 6, 8, 12, 16):
         if across > max(1, min(most_panels, panels)):
             break
-        for wanted in {int(area / across), int(area / across) + 1, tiles}:
+        for wanted in {int(area / across), int(area / across) + 1, *[_parts(tiles, parts) for parts in _ROW_PARTS]}:
             down = max(1, min(wanted, most_tiles, tiles))
+            down = _parts(tiles, _parts(tiles, down))  # as even as can be: a few rows left over would cost as many copies as the others
             if down * across > 3 * max(1, area):
                 continue
             # cycles of one product: its fma, and its share of fetching and copying rows and columns
