@@ -128,3 +128,19 @@ X = np.ones((1, 6, 6, 2), "float32")
 def test_refusals(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+def test_steps_that_are_masked_are_never_the_largest():
+    network = nn.Sequential([nn.Masking(-1.0), nn.GlobalMaxPooling1D()])
+    x = np.array([[[-5.0, 2.0], [-1.0, -1.0], [-7.0, 1.0]], [[-1.0, -1.0]] * 3], "float32")
+    params, state = nn.init(network, nn.Spec(x.shape), key=sl.random.key(0))
+    assert np.asarray(nn.apply(network, params, state, sl.asarray(x)).output).tolist() == [[-5.0, 2.0], [0.0, 0.0]]
+
+
+@pytest.mark.parametrize("padding", ["same", "causal"])
+def test_a_convolution_takes_masked_steps_for_what_lies_beyond_the_end_and_hands_the_mask_on(padding):
+    network = nn.Sequential([nn.Embedding(9, 4, mask_zero=True), nn.Conv1D(5, 3, padding=padding), nn.GlobalMaxPooling1D()])
+    words = np.array([[3, 1, 4, 0, 0, 0]], "int32")
+    params, state = nn.init(network, nn.Spec(words.shape, "int32"), key=sl.random.key(1))
+    long, short = (np.asarray(nn.apply(network, params, state, sl.asarray(x)).output) for x in (words, words[:, :3]))
+    np.testing.assert_allclose(long, short, rtol=1e-6)

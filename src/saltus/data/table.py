@@ -75,6 +75,12 @@ class EncodedTable:
         parts = tuple(a for a in (self.numbers, self.categories, *self.texts, *self.images) if a.shape[1])
         return parts if len(parts) > 1 else parts[0]
 
+    @property
+    def text_places(self) -> range:
+        """Which of the inputs are texts."""
+        first = sum(a.shape[1] > 0 for a in (self.numbers, self.categories))
+        return range(first, first + len(self.texts))
+
 
 @dataclass(frozen=True)
 class TableReport:

@@ -11,12 +11,13 @@ from saltus.nn.config import register
 from saltus.nn.convolution import require_rank
 from saltus.nn.layer import Layer
 from saltus.nn.scope import Scope
-from saltus.tensor.elementwise import maximum
+from saltus.tensor.elementwise import maximum, where
 from saltus.tensor.pooling import adaptive_average_pool, adaptive_max_pool
 from saltus.tensor.reduction import max as max_of
 from saltus.tensor.reduction import mean, sum
 from saltus.tensor.tensor import Tensor
 from saltus.tensor.tracing import here
+from saltus.tensor.types import finfo
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -99,7 +100,7 @@ class _AdaptiveMax(_Adaptive):
 
 @register
 class GlobalMaxPooling1D(_GlobalMax):
-    """The largest element of each channel of sequences.
+    """The largest element of each channel of sequences. Steps that a mask leaves out (nn.Masking, Embedding with mask_zero) do not count.
 
     Args:
         data_format: "channels_last" or None.
@@ -115,6 +116,14 @@ class GlobalMaxPooling1D(_GlobalMax):
     """
 
     rank: ClassVar[int] = 1
+
+    def call(self, scope: Scope, x: Any) -> Tensor:
+        mask = scope.mask_of(x)
+        if mask is None:
+            return super().call(scope, x)
+        tensor, lowest = self._input(scope, x), finfo(scope.dtype).min
+        most = max_of(tensor + where(mask, 0.0, lowest)[..., None], axis=1, keepdims=self.keepdims)
+        return where(most > lowest / 2, most, 0.0)  # 0 where no step counts
 
 
 @register

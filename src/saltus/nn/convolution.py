@@ -184,7 +184,7 @@ class _Convolution(Windowed):
 
 @register(aliases=("convolution1d",))
 class Conv1D(_Convolution):
-    """activation(convolution + bias) along one axis, such as time.
+    """activation(convolution + bias) along one axis, such as time. Steps that a mask leaves out count as zeros, as those beyond the end do.
 
     Args:
         filters: channels of the result.
@@ -213,6 +213,14 @@ class Conv1D(_Convolution):
 
     rank: ClassVar[int] = 1
     words: ClassVar[tuple[str, ...]] = (*Windowed.words, "causal")
+
+    @property
+    def keeps_steps(self) -> bool:  # type: ignore[override]
+        return self.padding in ("same", "causal") and self.strides == (1,)
+
+    def _input(self, scope: Scope, x: Any) -> Tensor:
+        tensor, mask = super()._input(scope, x), scope.mask_of(x)
+        return tensor if mask is None else tensor * mask[..., None].astype(tensor.dtype)
 
 
 @register(aliases=("convolution2d",))

@@ -320,8 +320,12 @@ class Fitted:
         if isinstance(encoded.inputs, Rows):
             parts = np.array_split(np.arange(len(encoded)), -(-len(encoded) // _AT_ONCE))
             made = np.concatenate([self.model.predict(encoded.inputs.take(part)[0], batch_size=self.at_once) for part in parts])
-        else:
-            made = self.model.predict(encoded.inputs, batch_size=self.at_once)
+            return probabilities(made) if self.classes else made
+        return self.outputs_of(encoded.inputs)
+
+    def outputs_of(self, inputs: Any) -> Array:
+        """As `outputs`, of arrays as the network takes them."""
+        made = self.model.predict(inputs, batch_size=self.at_once)
         return probabilities(made) if self.classes else made  # type: ignore[no-any-return]
 
     def judge(self, encoded: Encoded) -> Judgement:
@@ -340,6 +344,10 @@ class Fitted:
         always = regression_scores(true, np.full(len(true), trivial[0]))
         return Judgement(len(encoded), regression_scores(true, found), always, (), notes, true=true, said=found)
 
+    def arranged(self, encoded: Encoded, inputs: Any, target: Any) -> Source | None:
+        """What a training takes encoded samples from, where that is not simply their arrays in any order."""
+        return None
+
     def describe(self) -> Report:
         """What the model predicts from, and how the data are prepared."""
         return self.encoder.describe()  # type: ignore[no-any-return]
@@ -350,7 +358,7 @@ class Fitted:
         self, learnt: Encoded, checked: Encoded | None, test: Encoded | None, options: FitOptions, size: int | str, epochs: int
     ) -> None:
         """Train on one part, choose the epoch by the second, and keep the figures on the third."""
-        self.model, self.history = _train(self.kind, self.model, learnt, checked, options, size, epochs, classes=bool(self.classes))
+        self.model, self.history = _train(self, learnt, checked, options, size, epochs)
         self.judged_on(learnt, checked, test, options)
 
     def judged_on(self, learnt: Encoded, checked: Encoded | None, test: Encoded | None, options: FitOptions) -> None:
@@ -458,8 +466,9 @@ def chosen_plan(rows: int, options: FitOptions, size: int, updates: int, low: in
 
 
 def _train(
-    kind: str, model: Model, learnt: Encoded, checked: Encoded | None, options: FitOptions, size: int | str, epochs: int, *, classes: bool
+    made: Fitted, learnt: Encoded, checked: Encoded | None, options: FitOptions, size: int | str, epochs: int
 ) -> tuple[Model, History]:
+    kind, model = made.kind, made.model
     callbacks = list(options.callbacks)
     held = checked if checked is not None and len(checked) else None
     if held is not None:
@@ -469,14 +478,17 @@ def _train(
     inputs, target, augment = made_up if streamed else prepared(kind, options.augment, learnt.inputs, learnt.target, options.seed)
     shared: dict[str, Any] = {
         "epochs": epochs, "batch_size": size, "validation": None if held is None else _given(held),
-        "class_weight": "balanced" if options.balanced and classes else None, "callbacks": callbacks,
+        "class_weight": "balanced" if options.balanced and made.classes else None, "callbacks": callbacks,
         "augment": augment,
     }  # fmt: skip
     if options.ensemble is not None:
-        made = train_ensemble(options.ensemble, model, inputs, target, options.members, **shared)
-        return made.model, made.history
+        many = train_ensemble(options.ensemble, model, inputs, target, options.members, **shared)
+        return many.model, many.history
+    source = None if streamed else made.arranged(learnt, inputs, target)
+    if held is not None:
+        shared["validation"] = made.arranged(held, held.inputs, held.target) or shared["validation"]
     history = model.fit(
-        *((inputs,) if streamed else (inputs, target)),
+        *((inputs,) if streamed else (inputs, target) if source is None else (source,)),
         **shared,
         verbose=options.verbose,
         checkpoint=options.checkpoint,

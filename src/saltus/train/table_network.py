@@ -47,8 +47,8 @@ def network_of(table: EncodedTable, options: Any, classes: int, rows: int) -> nn
         inputs.append(nn.Input((len(table.cardinalities),), "int32"))
     if inputs:
         parts.append(columns(*inputs))
-    for words, size, name in zip(table.texts, table.vocabularies, _unique(table.text_names), strict=True):
-        inputs.append(nn.Input((words.shape[1],), "int32"))
+    for size, name in zip(table.vocabularies, _unique(table.text_names), strict=True):
+        inputs.append(nn.Input((None,), "int32"))
         parts.append(_reader(options.reader, size, f"words of {name}")(inputs[-1]))
     for pixels, name in zip(table.images, _unique(table.image_names), strict=True):
         inputs.append(nn.Input(pixels.shape[1:], "uint8"))
@@ -72,10 +72,10 @@ def at_once(forms: Sequence[Form]) -> int | None:
 
 
 def _reader(reader: str, size: int, name: str) -> nn.Layer:
-    """The layers that make one vector of a text."""
+    """The layers that make one vector of a text, whatever fills it up."""
     if reader == "bag":
         return nn.EmbeddingBag(size, WORD_WIDTH, combiner="sqrtn", name=name)
-    words = nn.Embedding(size, _ORDERED_WIDTH, mask_zero=reader == "recurrent")
+    words = nn.Embedding(size, _ORDERED_WIDTH, mask_zero=True)
     if reader == "recurrent":
         return nn.Sequential([words, nn.Bidirectional(nn.GRU(_STATES))], name=name)
     return nn.Sequential([words, nn.Conv1D(_FILTERS, 3, padding="same", activation="relu"), nn.GlobalMaxPooling1D()], name=name)

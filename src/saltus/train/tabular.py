@@ -16,14 +16,16 @@ import numpy as np
 
 from saltus.base.errors import ArgumentError, DataError, unknown_name
 from saltus.data import Change, EncodedTable, Table, TableEncoder, TableFiles, read_table, split_rows
+from saltus.data.lengths import Lengths, sorted_by_length
 from saltus.data.records import counted
 from saltus.data.redundancy import shared_rows
 from saltus.train import larger
+from saltus.train.buckets import InBuckets
 from saltus.train.fitted import FitOptions, Fitted, Judgement, Predictions, chosen_plan, optimizer_of, with_changes
 from saltus.train.model import Model
 from saltus.train.plan import training_plan
 from saltus.train.prepared import Prepared
-from saltus.train.sources import InBlocks
+from saltus.train.sources import InBlocks, Source
 from saltus.train.table_network import READERS, at_once, network_of
 
 Array = np.ndarray[Any, Any]
@@ -81,6 +83,27 @@ class TabularModel(Fitted):
     @property
     def at_once(self) -> int | None:
         return at_once([encoder.form for encoder in self.encoder.encoders if encoder.plan.kind == "image"])
+
+    def arranged(self, encoded: Any, inputs: Any, target: Any) -> Source | None:
+        lengths = self._lengths(encoded)
+        return None if lengths is None else InBuckets({"x": inputs, "y": target}, encoded.text_places, lengths)
+
+    def _lengths(self, encoded: Any) -> Lengths | None:
+        """Buckets of the texts of encoded rows; None where there are none, or the network wants one length."""
+        if not isinstance(encoded, EncodedTable) or not all(self.model.takes(place, (None,)) for place in encoded.text_places):
+            return None
+        return sorted_by_length(encoded.texts)
+
+    def outputs(self, encoded: Any) -> Array:
+        lengths = self._lengths(encoded)
+        if lengths is None:
+            return super().outputs(encoded)
+        bucket = InBuckets({"x": encoded.inputs, "y": encoded.rows}, encoded.text_places, lengths)
+        parts = [(rows, self.outputs_of(bucket.inputs(place, rows))) for place, rows in bucket.whole()]
+        made = np.empty((len(encoded), *parts[0][1].shape[1:]), parts[0][1].dtype)
+        for rows, values in parts:
+            made[rows] = values
+        return made
 
     def judge(self, encoded: Any) -> Judgement:
         """As `evaluate`, of encoded rows; of a table that is read in blocks, of the rows that its encoder was fitted on."""
@@ -151,6 +174,9 @@ def prepare_read(
     checked = None if held is None else encoder.transform(held, target=True)
     judged = None if test is None else encoder.transform(test, target=True)
     encoder.changes += tuple(_in_two_parts(encoder, train, held, test))
+    lengths = sorted_by_length(learnt.texts) if options.network is None and options.ensemble is None else None
+    if lengths is not None:
+        encoder.changes += (Change(", ".join(learnt.text_names), "lengths", len(learnt), str(lengths)),)
     if options.told is not None:
         options.told(encoder)
     size, epochs = (_image_sizes if learnt.images else sizes)(len(learnt), options)
