@@ -220,12 +220,12 @@ class EarlyStopping(_Monitor):
             return
         value = logs[self.monitor]
         if self.restore_best_weights and self.best_weights is None:
-            self.best_weights, self.best_epoch = self.model.snapshot(), epoch
+            self.best_weights, self.best_epoch = self.model.snapshot(averaged=True), epoch
         self.wait += 1
         if self.improved(value, self.best):
             self.best, self.best_epoch = value, epoch
             if self.restore_best_weights:
-                self.best_weights = self.model.snapshot()
+                self.best_weights = self.model.snapshot(averaged=True)
             if self.baseline is None or self.improved(value, self.baseline):
                 self.wait = 0
                 return

@@ -30,7 +30,7 @@ from saltus.train.interrupt import Interrupted, Signals
 from saltus.train.loop import CallBegin, CallEnd, EpochBegin, EpochEnd, Run, training
 from saltus.train.opening import opened
 from saltus.train.plan import Pace, TrainingPlan
-from saltus.train.program import Change
+from saltus.train.program import Change, Feed
 from saltus.train.record import History
 from saltus.train.sources import InMemory, Order, Piece, Source, class_weigher
 
@@ -205,20 +205,44 @@ def _weigh(data: dict[str, Any], options: Options, train: Array, names: list[str
 # -- measuring ---------------------------------------------------------------------------------------------------------
 
 
-def measured(built: Built, source: Source, batch_size: int | str) -> dict[str, float]:
+def measured(built: Built, source: Source, batch_size: int | str, state: list[Array] | None = None) -> dict[str, float]:
     """Loss and metrics over data, without training.
 
     Args:
         built: the model.
         source: the data.
         batch_size: rows of a batch; "full" for all.
+        state: in place of the model's own.
     """
+    state = built.state if state is None else state
     plan, totals = source.plan(batch_size, 1), built.programs.new_totals()
     pace = Pace(plan.full_batches, 0.0)
     pace.length = max(1, min(plan.full_batches, 64))
     for piece in source.pieces(plan, pace, Order(0, shuffle=False), 0, 0):
-        built.programs.test(built.state, totals, piece.rows, piece.feed)
-    return built.programs.report(built.state, totals)[0]
+        built.programs.test(state, totals, piece.rows, piece.feed)
+    return built.programs.report(state, totals)[0]
+
+
+def ending(built: Built) -> list[Array]:
+    """The state that a training would leave if it ended now: an average that the optimizer keeps in place of the parameters.
+
+    The arrays are those of the state, not copies.
+    """
+    state = tree.unflatten(built.programs.form, list(built.state))
+    averaged = built.task.optimizer.averaged(state["optimizer"])
+    return built.state if averaged is None else tree.leaves({**state, "params": averaged})
+
+
+def augmented_step(model: Model, batch: dict[str, Any], augment: Any) -> dict[str, float]:
+    """One training step on a batch that is changed first, as in the first epoch of a `fit` that keeps the order of its data."""
+    built, count = model._need(batch["x"]), _rows_of(batch)
+    check_shapes(model, built, batch)
+    programs, totals = built.programs, built.programs.new_totals()
+    how = augmenter_of(augment)
+    assert how is not None
+    change = Change(how, epoch_key(model.seed, 0), int(programs.clock_of(built.state)["step"]) * count)
+    programs.train(built.state, totals, step_key(model.seed), np.arange(count, dtype=np.int32)[None], Feed(batch), change)
+    return programs.report(built.state, totals)[0]
 
 
 # -- fit ---------------------------------------------------------------------------------------------------------------
@@ -370,7 +394,7 @@ class Training:
         logs, rate = self.built.programs.report(run.state, run.totals)
         if self.held is not None:
             self.callbacks.call("on_test_begin", {})
-            found = measured(self.built, self.held, max(self.plan.batch_size, 256))
+            found = measured(self.built, self.held, max(self.plan.batch_size, 256), ending(self.built))
             self.callbacks.call("on_test_end", found)
             logs |= {f"val_{name}": value for name, value in found.items()}
         return {**logs, "learning_rate": rate, "seconds": self.now() - self.started}
@@ -466,10 +490,8 @@ class Training:
 
     def _average(self) -> None:
         """At the end of a training the average that an optimizer keeps takes the parameters' place."""
-        state = tree.unflatten(self.built.programs.form, list(self.built.state))
-        averaged = self.built.task.optimizer.averaged(state["optimizer"])
-        if averaged is not None:
-            for held, value in zip(tree.leaves(state["params"]), tree.leaves(averaged), strict=True):
+        for held, value in zip(self.built.state, ending(self.built), strict=True):
+            if held is not value:
                 held[...] = value
 
 

@@ -44,6 +44,31 @@ def _each(values: Any) -> Iterable[Any]:
     return [values] if isinstance(values, (str, nn.metrics.Metric)) or callable(values) else list(values)
 
 
+def check_names(loss: Any, metrics: Any, weighted_metrics: Any) -> None:
+    """Refuse names of losses and metrics that are not known, before anything is built.
+
+    Args:
+        loss, metrics, weighted_metrics: as `Model` takes them.
+
+    Raises:
+        UnknownNameError: with the nearest names.
+    """
+    for word in _words(loss):
+        nn.losses.get(word)
+    for word in (*_words(metrics), *_words(weighted_metrics)):
+        if word.lower() not in ("acc", "accuracy"):  # which accuracy it is follows from the loss
+            nn.metrics.get(word)
+
+
+def _words(given: Any) -> list[str]:
+    """The names in one value, or in a list or dict of them; stored forms and objects speak for themselves."""
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, Mapping):
+        return [] if "class" in given else [word for value in given.values() for word in _words(value)]
+    return [word for value in given for word in _words(value)] if isinstance(given, (list, tuple)) else []
+
+
 def goals_of(output: Any, *, loss: Any, shares: Any, metrics: Any, weighted_metrics: Any) -> tuple[Goal, ...]:
     """One goal for each output; none without a loss.
 

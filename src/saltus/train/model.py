@@ -26,7 +26,7 @@ from saltus.tensor.tensor import of_array
 from saltus.train import arrays, fit, step, store
 from saltus.train.callbacks import Callback, CallbackList
 from saltus.train.given import PARTS, Given, with_given
-from saltus.train.goals import goals_of
+from saltus.train.goals import check_names, goals_of
 from saltus.train.plan import training_plan
 from saltus.train.probing import Probing
 from saltus.train.program import CAPTURING, Feed, Programs, own_arrays, programs_of, short_way
@@ -93,6 +93,7 @@ class Model(Probing):
     ) -> None:
         if not isinstance(network, nn.Layer):
             raise ArgumentError(f"Model takes a network, got {type(network).__name__}", fix="e.g. nn.Sequential([nn.Dense(3)])")
+        check_names(loss, metrics, weighted_metrics)
         self.network, self.seed, self.preprocessing = network, seed, preprocessing
         self._loss, self._metrics, self._weighted = loss, metrics, weighted_metrics
         self._shares, self._train_step = loss_weights, train_step
@@ -117,9 +118,8 @@ class Model(Probing):
         Raises:
             ShapeError, ArgumentError: they do not fit the network; the message names the layer.
         """
-        specs = tree.map(
-            lambda v: v if isinstance(v, nn.Spec) else nn.Spec(v.shape, v.dtype), x if _has_specs(x) else arrays.as_tree(x, "x")
-        )
+        given = x if any(isinstance(v, nn.Spec) for v in tree.leaves(x)) else arrays.as_tree(x, "x")
+        specs = tree.map(lambda v: v if isinstance(v, nn.Spec) else nn.Spec(v.shape, v.dtype), given)
         inputs = specs if isinstance(specs, tuple) else (specs,)
         with CAPTURING:
             key = random.fold_in(random.key(self.seed), 1)
@@ -159,6 +159,7 @@ class Model(Probing):
             optimizer, loss, metrics, loss_weights: as for Model; None keeps what there is.
         """
         self.optimizer = self.optimizer if optimizer is None else optim.get(optimizer)
+        check_names(loss, metrics, ())
         self._loss = self._loss if loss is None else loss
         self._metrics = self._metrics if metrics is None else metrics
         self._shares = self._shares if loss_weights is None else loss_weights
@@ -189,17 +190,15 @@ class Model(Probing):
     # -- weights -------------------------------------------------------------------------------------------------------
 
     def state(self) -> step.State:
-        """Everything training changes, as a tree of Tensors: params, frozen, state, optimizer, step. A
-        copy.
-        """
+        """A copy of everything training changes, as a tree of Tensors: params, frozen, state, optimizer, step."""
         return self._copy()
 
-    def _copy(self, *parts: str) -> step.State:
+    def _copy(self, *parts: str, state: list[Array] | None = None) -> step.State:
         """A copy of the whole state, or of some parts of it."""
         programs = self._need().programs
         form = {name: programs.form[name] for name in parts} if parts else programs.form
         places = [k for k, path in enumerate(programs.paths) if not parts or path[0] in parts]
-        state = self._built.state  # type: ignore[union-attr]
+        state = self._built.state if state is None else state  # type: ignore[union-attr]
         return tree.unflatten(form, [of_array(state[k].copy(), programs.shapes[k].dtype) for k in places])  # type: ignore[no-any-return]
 
     @property
@@ -213,9 +212,13 @@ class Model(Probing):
         """Parameters of the network, a tree of Tensors. A copy."""
         return self.variables.params
 
-    def snapshot(self) -> dict[str, Any]:
-        """Parameters and state of the network to come back to: give it to `restore`."""
-        return self._copy(*PARTS)
+    def snapshot(self, *, averaged: bool = False) -> dict[str, Any]:
+        """Parameters and state of the network to come back to: give it to `restore`.
+
+        Args:
+            averaged: while a training runs, the average that its optimizer keeps, where it keeps one.
+        """
+        return self._copy(*PARTS, state=fit.ending(self._need()) if averaged else None)
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Set parameters and state of the network.
@@ -325,16 +328,20 @@ class Model(Probing):
         self.history = fit.fit(self, x, y, options)
         return self.history
 
-    def train_on_batch(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> dict[str, float]:
+    def train_on_batch(self, x: Any, y: Any = None, *, sample_weight: Any = None, augment: Any = None) -> dict[str, float]:
         """One training step.
 
         Args:
             x, y: the batch.
             sample_weight: a weight a sample, (N,).
+            augment: changes of the samples, as for `fit`; they follow from seed and step alone.
 
         Returns:
             Loss and metrics of the batch, as measured in the step.
         """
+        if augment is not None:
+            self._need_loss()
+            return fit.augmented_step(self, fit.gathered(self, x, y, sample_weight=sample_weight), augment)
         if self._short is not None and sample_weight is None:
             seen = self._short(x, y)
             if seen is not None:
@@ -578,10 +585,6 @@ class Model(Probing):
     def __repr__(self) -> str:
         built = "not built yet" if self._built is None else f"{self.count:,} parameters"
         return f"Model({self.network!r}, loss={self._loss!r}, {built})"
-
-
-def _has_specs(x: Any) -> bool:
-    return any(isinstance(v, nn.Spec) for v in tree.leaves(x))
 
 
 def load(path: str | Path) -> Model:

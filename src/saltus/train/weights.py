@@ -38,7 +38,7 @@ class _Keep(Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         if epoch in self.epochs:
-            self.kept.append((self.model.snapshot(), dict(logs)))
+            self.kept.append((self.model.snapshot(averaged=True), dict(logs)))
 
 
 def highest_rate(model: Model) -> float:
