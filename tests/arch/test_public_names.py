@@ -26,6 +26,12 @@ def test_all_is_exactly_what_is_visible(name):
     assert set(module.__all__) <= set(dir(module)), "a name in __all__ that dir() does not show"
 
 
+@pytest.mark.parametrize("name", ["random", "linalg", "fft"])
+def test_modules_of_functions_show_what_is_theirs_only(name):
+    module = getattr(importlib.import_module("saltus"), name)
+    assert dir(module) == sorted(module.__all__)
+
+
 @pytest.mark.parametrize("name", PUBLIC)
 def test_every_public_function_and_class_is_documented(name):
     module = importlib.import_module(name)

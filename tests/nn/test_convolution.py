@@ -132,6 +132,27 @@ def test_output_padding_fixes_the_size(kernel, stride, extra, padding):
     np.testing.assert_allclose(out, expected + params["bias"], rtol=1e-10, atol=1e-10)
 
 
+# Keras 3.15.1 (TensorFlow), Conv1DTranspose(1, kernel, strides, padding="same", output_padding, dilation_rate=dilation) of the numbers
+# 1, 2, ... with the kernel 1, 2, ...: (elements, kernel, strides, dilation, output_padding) -> result.
+KERAS_OUTPUT_PADDING = {
+    (3, 3, 2, 1, 1): [1, 2, 5, 4, 9, 6],
+    (3, 3, 2, 1, 0): [2, 5, 4, 9, 6],
+    (4, 2, 3, 1, 2): [1, 2, 0, 2, 4, 0, 3, 6, 0, 4, 8],
+    (3, 5, 2, 1, 1): [2, 5, 8, 14, 14, 19],
+    (2, 1, 3, 1, 2): [1, 0, 0, 2, 0, 0],
+    (3, 3, 1, 2, 0): [5, 4, 9],
+    (3, 2, 2, 1, 1): [1, 2, 2, 4, 3],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", KERAS_OUTPUT_PADDING)
+def test_output_padding_of_the_function_is_that_of_keras(case):
+    n, k, stride, dilation, extra = case
+    x, w = (sl.asarray(np.arange(1.0, m + 1)) for m in (n, k))
+    found = sl.conv_transpose(x[None, :, None], w[:, None, None], stride=stride, dilation=dilation, padding="same", output_padding=extra)
+    assert found[0, :, 0].tolist() == KERAS_OUTPUT_PADDING[case]
+
+
 def test_a_transposed_convolution_with_numbers_of_zeros_is_that_of_pytorch():
     """torch.nn.functional.conv_transpose1d([1, 2, 3], [1, 2, 3], stride=2, padding=1, output_padding=1)."""
     layer = nn.Conv1DTranspose(1, 3, strides=2, padding=1, output_padding=1, use_bias=False)

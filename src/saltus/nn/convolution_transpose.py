@@ -11,19 +11,9 @@ from saltus.nn.checks import lengths
 from saltus.nn.config import register
 from saltus.nn.convolution import Windowed
 from saltus.nn.scope import Scope
-from saltus.ops.convolution import reach
 from saltus.tensor.convolution import conv_transpose
 from saltus.tensor.tensor import Tensor
 from saltus.tensor.tracing import here
-
-
-def same_cut(span: int, extra: int) -> tuple[tuple[int, int], int]:
-    """What padding "same" cuts off along one axis when an output padding is given, and what remains of that.
-
-    The result then has (n - 1) * stride + span % 2 + extra elements, and the convolution it transposes pads by TensorFlow's rule.
-    """
-    total = span - span % 2 - extra
-    return (max(total, 0) // 2, max(total, 0) - max(total, 0) // 2), max(-total, 0)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -63,12 +53,10 @@ class _Transposed(Windowed):
         x = self._input(scope, x)
         if 0 in x.shape[1:-1]:
             raise ShapeError(f"the input has the shape {x.shape}: there is nothing to spread", site=here())
-        padding, extra = self.padding, self.output_padding
-        if padding == "same" and extra is not None:
-            cuts = [same_cut(r, e) for r, e in zip(reach(self.kernel_size, self.dilation_rate), extra, strict=True)]
-            padding, extra = tuple(c for c, _ in cuts), tuple(e for _, e in cuts)
         kernel = self._param(scope, "kernel", "kernel", (*self.kernel_size, self.filters, x.shape[-1]))
-        made = conv_transpose(x, kernel, stride=self.strides, dilation=self.dilation_rate, padding=padding, output_padding=extra)
+        made = conv_transpose(
+            x, kernel, stride=self.strides, dilation=self.dilation_rate, padding=self.padding, output_padding=self.output_padding
+        )  # fmt: skip
         return self._finish(scope, made)
 
 

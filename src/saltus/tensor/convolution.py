@@ -99,7 +99,8 @@ def conv_transpose(
         stride, dilation, groups: of the convolution it transposes.
         padding: of that convolution. "valid": all that the kernel reaches, (size - 1) * stride + span elements, at least size *
             stride; "same": size * stride elements; numbers or pairs: so many elements are cut off at the ends.
-        output_padding: how many elements the result has beyond the least possible size, one number an axis; below the stride.
+        output_padding: fixes the size, one number an axis, below the stride: (size - 1) * stride + span + output_padding elements
+            less what is cut off; with "same" (size - 1) * stride + span % 2 + output_padding, as in Keras.
 
     Returns:
         Shape (N, *out, filters).
@@ -124,12 +125,15 @@ def conv_transpose(
         whole = [n * s + (max(r - s, 0) if padding == "valid" else 0) for n, s, r in zip(size, steps, spans, strict=True)]
         low, high = ops.conv_padding(padding, tuple(whole), kernel, steps, gaps)
     else:
-        if padding == "same":  # the least size comes from cutting span - 1 elements off
-            low, high = tuple((r - 1) // 2 for r in spans), tuple(r - 1 - (r - 1) // 2 for r in spans)
+        extra = extra or (0,) * rank
+        if padding == "same":  # (n - 1) * stride + span % 2 + extra elements remain, where that is less than all there are
+            cut = [max(r - r % 2 - e, 0) for r, e in zip(spans, extra, strict=True)]
+            low, high = tuple(c // 2 for c in cut), tuple(c - c // 2 for c in cut)
+            extra = tuple(max(e - r + r % 2, 0) for r, e in zip(spans, extra, strict=True))
         else:
             low, high = ops.conv_padding(padding, size, kernel, steps, gaps)
         least = [(n - 1) * s + r - i - j for n, s, r, i, j in zip(size, steps, spans, low, high, strict=True)]
-        whole = [n + e for n, e in zip(least, extra or (0,) * rank, strict=True)]
+        whole = [n + e for n, e in zip(least, extra, strict=True)]
     if min(whole) < 1:
         raise ShapeError(f"conv_transpose: padding {padding!r} cuts off all that {size} elements with stride {steps} give", site=here())
     return of_node(ops.conv_input(a, b, size=tuple(whole), stride=steps, dilation=gaps, low=low, high=high, groups=groups))

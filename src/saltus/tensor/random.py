@@ -354,3 +354,7 @@ __all__ = [
     "bernoulli", "categorical", "choice", "fold_in", "gumbel", "key", "normal", "permutation", "randint", "random_bits", "split",
     "truncated_normal", "uniform",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
