@@ -88,6 +88,7 @@ class Fuser(Values):
         super().__init__(outputs, given)
         self.groups: list[Group] = []
         self.writers: dict[Node, list[Group]] = {}
+        self.costly: dict[Group, set[Node]] = {}
 
     # --- grouping -----------------------------------------------------------------------------------------------
     def _needs(self, reads: Iterable[Node], without: Group | None = None) -> int:
@@ -214,7 +215,9 @@ class Fuser(Values):
         under = set(self.writers.get(store.target, ())) if store.target.op.name == "pad" else set()
         near = sorted(set(writers), key=lambda g: -g.number)
         wide = {n for n, at in leaves if at is not None and n.size >= inner.size > 1}
-        near += [g for g in reversed(self.groups) if g not in near and g.kind == "loop" and g.domain == inner.shape and wide & g.reads]
+        costly = self._costly(inner)
+        alike = [g for g in reversed(self.groups) if g not in near and g.kind == "loop" and g.domain == inner.shape]
+        near += [g for g in alike if wide & g.reads or costly & self.costly.get(g, set())]
         why = ""
         for group in near:
             if group in under or any(g.before & group.bit for g in under):
@@ -226,6 +229,7 @@ class Fuser(Values):
             group.reduced, store.axes = fit
             self._join(group, reads, under)
             self._write(group, store)
+            self.costly.setdefault(group, set()).update(costly)
             return
         group = self._new("loop", inner.shape, reads, why=why or "reads inputs only")
         for g in under:
@@ -236,6 +240,15 @@ class Fuser(Values):
         else:
             store.axes = tuple(range(len(value.shape)))
         self._write(group, store)
+        self.costly[group] = costly
+
+    def _costly(self, inner: Node) -> set[Node]:
+        """What is costly among the values that a value is computed from, over the same axes: a group that has one saves its cost."""
+        if self.flops(inner) < SHARE_FLOPS:
+            return set()
+        inside = topological([inner], stop=lambda n: n in self.stored and n is not inner)
+        same = [n for n in inside if n.op.kind is Kind.ELEMENTWISE and n.shape == inner.shape and n.size > 1]
+        return {n for n in same if self.flops(n) >= SHARE_FLOPS}
 
     def _call(self, node: Node) -> None:
         kinds = {Kind.CONTRACT: "contract", Kind.SCAN: "scan", Kind.SCATTER: "scatter", Kind.CUMULATIVE: "cumulate"}

@@ -32,6 +32,8 @@ KEPT_FLOPS = 8  # an operation this costly is kept for a row's next pass rather 
 SHORT_ROW = 6  # elements of a row up to which vectors run across rows
 SPLIT_LENGTH = 16384  # most elements of a long reduction that one chunk folds
 SPLIT_WORK = 65536  # elements of all its rows together
+_BESIDE = 4  # arrays that are written between each other at once
+_LANES = 64  # of the widest vector of the smallest elements
 
 
 @dataclass(eq=False)
@@ -45,6 +47,12 @@ class Access:
     index: int | None = None  # item whose value (clamped to `limit`) times `index_stride` is added
     index_stride: int = 0
     limit: int = 0
+
+    @property
+    def narrow(self) -> bool:
+        """Whether 32 bits hold every place an index leads to: twice as many lanes then, and a gather of 32-bit offsets."""
+        reach = self.limit * abs(self.index_stride) + sum(abs(s) for s in self.strides) * _LANES
+        return self.index is not None and max(reach, self.limit) < 1 << 31
 
 
 @dataclass(eq=False)
@@ -102,9 +110,26 @@ class LoopKernel:
     label: str = ""
 
     @functools.cached_property
+    def interleaved(self) -> list[list[int]]:
+        """Writes that lie between each other without gaps along the vector axis (the channels of a pixel), in the order of memory."""
+        axis, found = self.vector, []
+        if axis is None:
+            return []
+        by_place: dict[Any, dict[int, int]] = {}
+        for n, w in enumerate(self.writes):
+            a = self.accesses[w.access]
+            if 2 <= a.strides[axis] <= _BESIDE and a.dtype.kind == "f" and a.dtype.bits == self.lanes_bits:
+                by_place.setdefault((a.base, a.strides, self.items[w.item].stage), {})[a.offset] = n
+        for (_, strides, _), places in by_place.items():
+            beside = [places[at] for at in range(min(places), min(places) + strides[axis]) if at in places]
+            if len(beside) == len(places) == strides[axis]:
+                found.append(beside)
+        return found
+
+    @functools.cached_property
     def kept(self) -> dict[int, int]:
         """Costly inner values that a later pass needs again, with the pass that first computes them: they stay in a row of scratch."""
-        if self.strip or len(self.inner) != 1 or self.ragged:
+        if self.strip or not self.inner or self.ragged:
             return {}
         passes = 1 + max((i.stage for i in self.items), default=0)
         roots: list[list[int]] = [[] for _ in range(passes)]
@@ -123,7 +148,7 @@ class LoopKernel:
                 if n in here or item.level != 3 or item.kind == "fold":
                     continue
                 here.add(n)
-                if item.kind == "op" and item.node is not None and item.node.op.flops >= KEPT_FLOPS and item.dtype.kind != "b":
+                if item.kind == "op" and item.dtype.kind != "b" and self._inner_flops(n) >= KEPT_FLOPS:
                     if n in seen:  # a second pass wants it: from now on it is read, and what it is made of is not needed for it
                         found[n] = seen[n]
                         continue
@@ -131,10 +156,26 @@ class LoopKernel:
                 stack += item.args
         return found
 
+    def _inner_flops(self, number: int) -> int:
+        """What computing a value costs an inner point, up to KEPT_FLOPS; reading by index costs as much as several operations."""
+        total, stack, known = 0, [number], set()
+        while stack and total < KEPT_FLOPS:
+            n = stack.pop()
+            item = self.items[n]
+            if n in known or item.level != 3:
+                continue
+            known.add(n)
+            if item.kind == "op" and item.node is not None:
+                total += item.node.op.flops
+            elif item.kind == "load" and item.args:
+                total += KEPT_FLOPS // 2
+            stack += item.args
+        return total
+
     @property
     def kept_bytes(self) -> int:
-        """Bytes of one row of a kept value."""
-        return -(-self.extents[-1] // 64) * 64 * 8 if self.kept else 0
+        """Bytes of one row of a kept value, and of the lanes beyond its end."""
+        return -(-(math.prod(self.extents[k] for k in self.inner) + _LANES) // _LANES) * _LANES * 8 if self.kept else 0
 
     @property
     def scratch(self) -> int:
@@ -163,7 +204,7 @@ class LoopKernel:
         """Everything the machine code depends on."""
         accesses = [
             f"{a.dtype.name}:{''.join(self.stride_class(a, k) for k in range(len(self.extents)))}"
-            + (f"@{a.index}" if a.index is not None else "")
+            + (f"@{a.index}{'n' * a.narrow}{'1' * (a.index_stride == 1)}" if a.index is not None else "")
             for a in self.accesses
         ]
         items = []
@@ -175,7 +216,7 @@ class LoopKernel:
             items.append(f"{name}({','.join(map(str, i.args))};{attrs}{value}{ramp};{i.access}):{i.dtype.name}/{i.level}.{i.stage}")
         writes = [f"{w.item}>{w.access}" for w in self.writes]
         head = f"loop rows={self.rows} strip={int(self.strip)} inner={len(self.inner)} bits={self.lanes_bits} ragged={int(self.ragged > 0)}"
-        return "\n".join([head, *accesses, *items, *writes])
+        return "\n".join([head, *accesses, *items, *writes, *(f"beside {places}" for places in self.interleaved)])
 
     # --- run-time arguments: slot numbers are a function of the structure --------------------------------------
     HEADER = 4  # rows in a chunk, vector elements in a chunk, vector chunks, rows
@@ -306,14 +347,14 @@ class LoopBuilder:
         self.memo: dict[Any, int] = {}
 
     def _dense_reads(self) -> list[int]:
-        """Elements of the arrays read without gaps along each loop axis."""
+        """Elements of the arrays read without gaps along each loop axis; what is read once a row does not count."""
         sizes = [0] * len(self.domain)
         leaves = {leaf for store in self.group.stores for leaf in self.fuser.store_leaves(store)}
         for node, where in leaves:
             if where is not None:
                 _, strides = strides_over(View.whole(node), where, len(self.domain))
-                for k, s in enumerate(strides):
-                    sizes[k] += node.size * (abs(s) == 1)
+                if any(strides[k] for k in self.group.reduced):
+                    sizes = [n + node.size * (abs(s) == 1) for n, s in zip(sizes, strides, strict=True)]
         return sizes
 
     # --- levels -------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from saltus.schedule.patches import Patches
 from saltus.schedule.view import Map, View, identity, through
 
 COLUMN_REUSE = 256  # rows from which on a value a column is stored, rather than computed in each row
+ROW_REUSE = 64  # elements of a row from which on a costly value of a row is stored
 SHARE_FLOPS = 24  # a value this costly is stored when two kernels need it, rather than computed twice
 AGAIN_FLOPS = 4  # a value this costly is stored rather than computed once for each window over it
 ASSEMBLED = ("concat", "pad", "interleave")  # their operands are written into one buffer by whoever computes them
@@ -84,6 +85,14 @@ class Values:
         if node.size >= COLUMN_REUSE * below.size and below.op.kind is Kind.ELEMENTWISE and self.flops(below) > 1:
             self._store(below)
 
+    def _need_rows(self, node: Node) -> None:
+        """Store what is costly and the same along the last axes (a sample's random number), rather than work it out again in every row."""
+        below = node.src[0]
+        while below.op.kind is Kind.MOVE and self.view_of(below) is None and below.src[0].size == below.size:
+            below = below.src[0]
+        if node.size >= ROW_REUSE * below.size and below.op.kind is Kind.ELEMENTWISE and self.flops(below) > SHARE_FLOPS:
+            self._store(below)
+
     def mark(self) -> None:
         """Decide in one walk which values need a buffer."""
         for node in self.order:
@@ -125,6 +134,8 @@ class Values:
                     self.stored.add(node.src[0])
             elif node.op.name == "broadcast_to" and node.shape[-1:] == node.src[0].shape[-1:] != (1,):
                 self._need_columns(node)
+            elif node.op.name == "broadcast_to" and node.src[0].size > 1:
+                self._need_rows(node)
             elif node.op.name == "windows":
                 if node.size > node.src[0].size and self.flops(node.src[0]) > AGAIN_FLOPS:
                     self.stored.add(node.src[0])

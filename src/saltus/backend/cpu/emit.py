@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from saltus.backend.cpu.values import INT_OF_BITS, LLVM, SUFFIX, Value, literal, llvm_type
+from saltus.backend.cpu.values import INT_OF_BITS, LLVM, SUFFIX, Value, literal, llvm_type, whole_limits
 from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
 from saltus.base.errors import EngineError
@@ -349,6 +349,8 @@ class Emitter:
             if source is dtype:
                 return a
             opcode = "fpext" if dtype.bits > source.bits else "fptrunc"
+        elif source.kind == "f" and a.lanes > 1:
+            return self._whole(a, dtype)
         elif source.kind == "f":
             name = "llvm.fptosi.sat" if dtype.kind == "i" else "llvm.fptoui.sat"
             lanes = "" if a.lanes == 1 else f"v{a.lanes}"
@@ -364,6 +366,15 @@ class Emitter:
         else:
             opcode = "sext" if source.kind == "i" else "zext"
         return self.emit(f"{opcode} {a} to {target}", dtype, a.lanes)
+
+    def _whole(self, a: Value, dtype: DType) -> Value:
+        """Floats cut to integers as llvm.fpto*i.sat cuts them, which LLVM would do lane by lane."""
+        least, most, last = whole_limits(a.dtype, dtype)  # type: ignore[arg-type]
+        low, high = self.like(least, a), self.like(most, a)
+        inside = self.select(self.less(low, a), self.select(self.less(a, high), a, high), low)
+        inside = self.select(self.is_nan(a), self.like(0, a), inside)
+        made = self.emit(f"{'fptosi' if dtype.kind == 'i' else 'fptoui'} {inside} to {llvm_type(dtype, a.lanes)}", dtype, a.lanes)
+        return made if most == last else self.select(self.less(high, a), self.const(last, dtype, a.lanes), made)
 
     # --- memory -----------------------------------------------------------------------------------------------
     def offset(self, pointer: Value, index: Value | int, dtype: DType) -> Value:

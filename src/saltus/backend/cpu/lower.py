@@ -139,7 +139,10 @@ class LoopLowering(ItemEmitter):
         b = self.b
         row = b.mul(b.argument(self.k.HEADER + len(self.k.extents) + 2, dt.int64), b.index(list(self.k.kept).index(number)))
         held = compute_type(self.items[number].dtype)
-        place = b.offset(b.offset_bytes(b.parameters[2], row), env.indices[self.k.inner[0]], held)
+        at = env.indices[self.k.inner[0]]
+        for axis in self.k.inner[1:]:
+            at = b.add(b.mul(at, self._extent(axis)), env.indices[axis])
+        place = b.offset(b.offset_bytes(b.parameters[2], row), at, held)
         if self.stage == first:
             value = super().get(number, env)
             b.store(value, place, held)  # the row has room for the lanes beyond its end
@@ -215,35 +218,43 @@ class LoopLowering(ItemEmitter):
         index = self.get(a.index, env)
         if index.dtype is dt.uint64:  # beyond the signed range an index is large, not negative
             index = b.minimum(index, b.const(2**63 - 1, dt.uint64, index.lanes))
-        index = b.convert(index, dt.int64)
+        # a type that holds every value of the index while it is clamped, and one that holds every place
+        assert index.dtype is not None
+        small = a.narrow and (index.dtype.bits < 32 or index.dtype is dt.int32)
+        clamped, placed = (dt.int32 if small else dt.int64), (dt.int32 if a.narrow else dt.int64)
+        index, n = b.convert(index, clamped), index.lanes
         slots = self.access_slots[item.access][1]
-        step, limit = b.argument(slots[-1], dt.int64), b.argument(slots[-2], dt.int64)
-        n = index.lanes
-        index = b.maximum(b.minimum(index, b.splat(b.sub(limit, b.index(1)), n)), b.const(0, dt.int64, n))
-        shift = b.mul(index, b.splat(step, n))
+        last = b.convert(b.sub(b.argument(slots[-2], dt.int64), b.index(1)), clamped)
+        shift = b.convert(b.maximum(b.minimum(index, b.splat(last, n)), b.const(0, clamped, n)), placed)
+        if a.index_stride != 1:
+            shift = b.mul(shift, b.splat(b.convert(b.argument(slots[-1], dt.int64), placed), n))
         if n == 1:
             pointer = b.offset(pointer, shift, a.dtype)
             if lanes == 1 or kind == "0":
                 return b.splat(b.load(pointer, a.dtype), lanes)
             if kind == "1":
                 return b.load(pointer, a.dtype, lanes, env.mask)
-            shift = b.const(0, dt.int64, lanes)
+            shift = b.const(0, shift.dtype, lanes)
         if kind != "0":
             stride = self._stride(item.access, self.k.vector)  # type: ignore[arg-type]
             assert stride is not None
-            shift = b.add(shift, b.mul(b.iota(lanes), b.splat(stride, lanes)))
+            shift = b.add(shift, b.convert(b.mul(b.iota(lanes), b.splat(stride, lanes)), placed))
         return b.gather(pointer, shift, a.dtype, env.mask)
 
     def ramp(self, number: int, env: Environment, lanes: int) -> Value:
         b, item = self.b, self.items[number]
         slots = self.ramp_slots[number]
         value = env.find("ramps", number) or b.argument(slots[-1], dt.int64)
+        kind = compute_type(item.dtype)
+        held = kind if kind.kind in "iu" and kind.bits == 32 else dt.int64  # wraps as the wide one does when it is cut
+        value = b.convert(value, held)
         if lanes > 1:
             value = b.splat(value, lanes)
             axis = self.k.vector
             if axis in slots:
-                value = b.add(value, b.mul(b.iota(lanes), b.splat(b.argument(slots[axis], dt.int64), lanes)))
-        return b.convert(value, compute_type(item.dtype))
+                step = b.convert(b.argument(slots[axis], dt.int64), held)
+                value = b.add(value, b.mul(b.iota(lanes, held), b.splat(step, lanes)))
+        return b.convert(value, kind)
 
     def _store(self, item: int, access: int, env: Environment) -> None:
         b, a = self.b, self.k.accesses[access]
@@ -355,8 +366,28 @@ class LoopLowering(ItemEmitter):
         """Compute every value before the first store: a store may go where another value is read."""
         for w in writes:
             self.get(w.item, env)
+        done: set[int] = set()
+        for places in self.k.interleaved if env.lanes > 1 and env.mask is None else ():
+            beside = [self.k.writes[n] for n in places]
+            if all(w in writes for w in beside):
+                self._store_beside(beside, env)
+                done |= {id(w) for w in beside}
         for w in writes:
-            self._store(w.item, w.access, env)
+            if id(w) not in done:
+                self._store(w.item, w.access, env)
+
+    def _store_beside(self, writes: list[Write], env: Environment) -> None:
+        """Vectors whose elements take turns in memory, by whole vectors."""
+        b, n, lanes = self.b, len(writes), env.lanes
+        values = [self.wide(w.item, env) for w in writes]
+        pointer, dtype = self._at(writes[0].access, env), self.k.accesses[writes[0].access].dtype
+        for part in range(n):
+            turns = [divmod(part * lanes + lane, n) for lane in range(lanes)]  # element and vector of each lane
+            made = values[0]
+            for k in range(1, n):
+                kept = [element if k == 1 else lane for lane, (element, _) in enumerate(turns)]
+                made = b.shuffle(made, values[k], [lanes + e if turn == k else own for own, (e, turn) in zip(kept, turns, strict=True)])
+            b.store(made, b.offset(pointer, part * lanes, dtype), dtype)
 
     def _is_inner(self, access: int) -> bool:
         """Whether a write happens at every inner point (all of its box), not once a row."""

@@ -54,3 +54,10 @@ def literal(value: float | int | bool, dtype: DType) -> str:
         except OverflowError:
             number = math.copysign(math.inf, number)
     return "0x" + struct.pack(">d", number).hex().upper()
+
+
+def whole_limits(source: DType, dtype: DType) -> tuple[float, float, int]:
+    """The least and the largest float that an integer type can hold, and its largest integer, which may be larger than the float."""
+    last = (1 << (dtype.bits - (dtype.kind == "i"))) - 1
+    beyond = max(0, last.bit_length() - {32: 24, 64: 53}[source.bits])  # digits that a float has no room for
+    return float(-last - 1 if dtype.kind == "i" else 0), float(last >> beyond << beyond), last
