@@ -115,7 +115,6 @@ class RandomContrast(Coloring):
     def alter(self, draws: Draws, picture: Picture) -> None:
         low, high = _around_one(self, "factor", self.factor)
         strength = wide(draws.uniform(low=low, high=high))
-        picture.settle()
         picture.planes = [self.clipped((p - m) * strength + m) for p in picture.planes for m in [wide(mean(p, axis=(1, 2, 3)))]]
 
 
@@ -347,7 +346,6 @@ class RandomGaussianBlur(Coloring):
 
     def alter(self, draws: Draws, picture: Picture) -> None:
         width = where(draws.happens(self.factor), draws.uniform(low=0.1 * self.sigma, high=self.sigma), 1e-3)
-        picture.settle()
         planes = picture.planes
         for axis, size in zip((2, 1), reversed(self.kernel_size), strict=True):
             planes = [blurred(p, width, axis, size // 2) for p in planes]

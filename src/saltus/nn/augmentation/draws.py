@@ -11,9 +11,8 @@ from typing import Any
 from saltus.base import dtypes as dt
 from saltus.ir.spec import OPS
 from saltus.tensor.creation import asarray
-from saltus.tensor.elementwise import erfinv, minimum, where
+from saltus.tensor.elementwise import erfinv, minimum
 from saltus.tensor.manipulation import broadcast_to, reshape
-from saltus.tensor.reduction import sum as total
 from saltus.tensor.tensor import Tensor, of_node
 
 _REGION = 32  # bits of a counter that number the elements of one draw; the bits above them are the place of the draw
@@ -35,17 +34,8 @@ def sample_keys(key: Any, numbers: Any) -> Tensor:
 
 
 def wide(value: Tensor, rank: int = 3) -> Tensor:
-    """One number a sample, (N,), beside values with so many more axes: (N, 1, 1, 1).
-
-    It passes through a sum (of itself and 0), which the engine stores, so that what it is computed from, random bits and sines, is
-    computed once a sample and not once a row of pixels.
-    """
-    count = value.shape[0]
-    first = of_node(OPS["iota"](shape=(count, 2), axis=1, dtype=dt.int32)) == 0
-    numbers = value.astype("float32") if value.dtype is dt.bool_ else value
-    kept = total(where(first, numbers[:, None], 0), axis=1, dtype=numbers.dtype)
-    kept = reshape(kept, (count, *(1,) * rank))
-    return kept != 0.0 if value.dtype is dt.bool_ else kept
+    """One number a sample, (N,), beside values with so many more axes: (N, 1, 1, 1)."""
+    return reshape(value, (value.shape[0], *(1,) * rank))
 
 
 class Draws:

@@ -18,7 +18,7 @@ from saltus.nn.augmentation.draws import wide
 from saltus.ops.gather import take
 from saltus.tensor.creation import ramp
 from saltus.tensor.elementwise import abs as absolute
-from saltus.tensor.elementwise import clip, floor
+from saltus.tensor.elementwise import clip, floor, maximum, minimum
 from saltus.tensor.elementwise import round as nearest_whole
 from saltus.tensor.manipulation import concat, reshape
 from saltus.tensor.tensor import Tensor, of_node
@@ -30,6 +30,7 @@ INTERPOLATIONS = ("bilinear", "nearest")
 Entry = Any  # a float, or a Tensor (N,)
 Matrix = tuple[tuple[Entry, Entry, Entry], tuple[Entry, Entry, Entry], tuple[Entry, Entry, Entry]]
 Warp = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Fetch = Callable[[Tensor, Tensor, int, int], Tensor]
 
 IDENTITY: Matrix = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
@@ -89,7 +90,7 @@ class Picture:
         self.count, self.channels = x.shape[0], x.shape[3]
         self._matrix, self._exact = IDENTITY, True
         self._warps: list[Warp] = []
-        self._pending = self._sampled_since = False
+        self._pending = False
         self._border: Border | None = None  # of what is pending; None when nothing from outside is fetched
 
     # -- places --------------------------------------------------------------------------------------------------------
@@ -127,7 +128,7 @@ class Picture:
         if self._pending:
             self._planes, self._whole = self._sampled(self._border or Border("nearest")), None
             self._matrix, self._warps, self._exact, self._border, self._pending = IDENTITY, [], True, None, False
-            self._source, self._sampled_since = self.size, True
+            self._source = self.size
         elif self._whole is not None:
             self._planes = [self._whole[..., c : c + 1].astype("float32") for c in range(self.channels)]
             self._whole = None
@@ -137,17 +138,6 @@ class Picture:
     def planes(self, values: Sequence[Tensor]) -> None:
         self._planes, self._whole = list(values), None
         self.channels = len(self._planes)
-
-    def settle(self, *, always: bool = False) -> None:
-        """Have planes computed once, for changes that read them several times: a join is stored, and read as it lies.
-
-        Args:
-            always: also where they were not sampled since, so that computing them again costs little.
-        """
-        if len(self.planes) > 1 and (self._sampled_since or always):
-            self._sampled_since = False
-            joined = reshape(concat(self.planes, axis=-1), (self.count, -1))
-            self.planes = [reshape(joined[:, c :: self.channels], self._planes[c].shape) for c in range(self.channels)]
 
     def copy(self) -> Picture:
         """The same images, to be changed apart."""
@@ -173,36 +163,35 @@ class Picture:
         axes = [_axis(at, length, border, self._exact) for at, length in zip(places, (width, height), strict=True)]
         return [self._fetch(fetch, axes, border) for fetch in self._fetchers(shape)]
 
-    def _fetchers(self, shape: tuple[int, ...]) -> list[Callable[[Tensor, Tensor], Tensor]]:
-        """One function a channel, (column, row) -> its pixels there."""
+    def _fetchers(self, shape: tuple[int, ...]) -> list[Fetch]:
+        """One function a channel, (column, row, columns on, rows on) -> its pixels there."""
         height, width = self._source
         number = _iota(shape, 0)
         if self._whole is not None:
-            flat, step, offsets = reshape(self._whole, (-1,)), self.channels, list(range(self.channels))
-            parts = [flat] * self.channels
+            flat, step = reshape(self._whole, (-1,)), self.channels
+            parts = [(flat, channel) for channel in range(self.channels)]
         else:
-            parts, step, offsets = [reshape(p, (-1,)) for p in self._planes], 1, [0] * self.channels
+            parts, step = [(reshape(p, (-1,)), 0) for p in self._planes], 1
 
-        def fetcher(flat: Tensor, offset: int) -> Callable[[Tensor, Tensor], Tensor]:
-            def fetch(column: Tensor, row: Tensor) -> Tensor:
-                index = ((number * height + row) * width + column) * step + offset
-                return of_node(take(flat.node, index.node, axis=0)).astype("float32")
+        def fetcher(flat: Tensor, offset: int) -> Fetch:
+            def fetch(column: Tensor, row: Tensor, right: int, below: int) -> Tensor:
+                index = ((number * height + row) * width + column) * step  # the same for all corners and channels
+                begin = offset + (below * width + right) * step
+                return of_node(take((flat[begin:] if begin else flat).node, index.node, axis=0)).astype("float32")
 
             return fetch
 
-        return [fetcher(flat, offset) for flat, offset in zip(parts, offsets, strict=True)]
+        return [fetcher(flat, offset) for flat, offset in parts]
 
-    def _fetch(self, fetch: Callable[[Tensor, Tensor], Tensor], axes: list[_Axis], border: Border) -> Tensor:
+    def _fetch(self, fetch: Fetch, axes: list[_Axis], border: Border) -> Tensor:
         across, down = axes
         total: Tensor | None = None
-        for row, tall in down.corners:
-            line: Tensor | None = None
-            for column, share in across.corners:
-                part = fetch(column, row) if share is None else fetch(column, row) * share
-                line = part if line is None else line + part
-            assert line is not None
-            line = line if tall is None else line * tall
-            total = line if total is None else total + line
+        for row, below, tall in down.corners:
+            for column, right, broad in across.corners:
+                share = tall if broad is None else broad if tall is None else tall * broad
+                part = fetch(column, row, right, below)
+                part = part if share is None else part * share
+                total = part if total is None else total + part
         assert total is not None
         if border.mode == "constant" and border.value:
             total = total + (1 - _covered(across) * _covered(down)) * border.value
@@ -211,15 +200,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class _Axis:
-    """Where along an axis a pixel's values come from: pairs of index and weight, None for a weight of 1."""
+    """Where along an axis a pixel's values come from: (index, steps on from it, weight); None is a weight of 1."""
 
-    corners: list[tuple[Tensor, Tensor | None]]
+    corners: list[tuple[Tensor, int, Tensor | None]]
 
 
 def _covered(axis: _Axis) -> Any:
     """Share of a place that lies inside."""
     total: Any = 0.0
-    for _, weight in axis.corners:
+    for _, _, weight in axis.corners:
         total = 1.0 if weight is None else total + weight
     return total
 
@@ -227,14 +216,7 @@ def _covered(axis: _Axis) -> Any:
 def _axis(at: Tensor, length: int, border: Border, exact: bool) -> _Axis:
     whole = exact or border.interpolation == "nearest"
     if border.mode == "constant":
-        low = nearest_whole(clip(at, -2.0, length + 1.0)) if whole else floor(clip(at, -1.0, float(length)))
-        shares = [None] if whole else [1 - (clip(at, -1.0, float(length)) - low), clip(at, -1.0, float(length)) - low]
-        corners = []
-        for step, share in enumerate(shares):
-            place = low + float(step)
-            inside = ((place >= 0.0) & (place <= length - 1.0)).astype("float32")
-            corners.append((_index(place, length), inside if share is None else inside * share))
-        return _Axis(corners)
+        return _fading(at, length, whole)
     if border.mode == "wrap":
         at = at - floor(at * (1 / length)) * length
     elif border.mode == "reflect":  # a wave of period 2 * length between the outer edges
@@ -243,13 +225,29 @@ def _axis(at: Tensor, length: int, border: Border, exact: bool) -> _Axis:
         at = length - 0.5 - absolute(phase - length)
     if whole:
         place = nearest_whole(at)
-        return _Axis([(_wrapped(place, length) if border.mode == "wrap" else _index(place, length), None)])
-    if border.mode != "wrap":
-        at = clip(at, 0.0, length - 1.0)
-    low = floor(at)
+        return _Axis([(_wrapped(place, length) if border.mode == "wrap" else _index(place, length), 0, None)])
+    if border.mode == "wrap":
+        low = floor(at)
+        share = at - low
+        return _Axis([(_index(low, length), 0, 1 - share), (_wrapped(low + 1.0, length), 0, share)])
+    if length == 1:
+        return _Axis([(_index(at, 1), 0, None)])
+    at = clip(at, 0.0, length - 1.0)
+    low = minimum(floor(at), length - 2.0)  # so that the next pixel is always there
     share = at - low
-    nearby = _wrapped(low + 1.0, length) if border.mode == "wrap" else _index(low + 1.0, length)
-    return _Axis([(_index(low, length), 1 - share), (nearby, share)])
+    return _Axis([(low.astype("int32"), 0, 1 - share), (low.astype("int32"), 1, share)])
+
+
+def _fading(at: Tensor, length: int, whole: bool) -> _Axis:
+    """Places beyond the ends count less and less, from a pixel beyond on nothing."""
+    if whole:
+        place = nearest_whole(clip(at, -2.0, length + 1.0))
+        return _Axis([(_index(place, length), 0, ((place >= 0.0) & (place <= length - 1.0)).astype("float32"))])
+    at = clip(at, -1.0, float(length))
+    low = clip(floor(at), 0.0, max(length - 2.0, 0.0))
+    index = low.astype("int32")
+    near = [(index, step, maximum(1.0 - absolute(at - low - float(step)), 0.0)) for step in range(min(length, 2))]
+    return _Axis(near)
 
 
 def _index(place: Tensor, length: int) -> Tensor:

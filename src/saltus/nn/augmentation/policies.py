@@ -80,7 +80,6 @@ def _recolour(
     def asked(name: str) -> Tensor:
         return chosen == OPERATIONS.index(name)
 
-    picture.settle(always=True)
     planes = picture.planes
     base = grey(planes) if len(planes) in (1, 3) else planes[0]
     # the share of the image's own value, of its grey, and what is added
@@ -213,7 +212,6 @@ class AugMix(Policy):
     def alter(self, draws: Draws, picture: Picture) -> None:
         full = Strength(rotate=30 / 360, shear=0.3, translate=0.3, factor=0.9, bits=4.0)
         own = draws.uniform()
-        picture.settle(always=True)
         totals = [plane * wide(own) for plane in picture.planes]
         for chain, share in enumerate(_simplex(draws, self.num_chains)):
             inside, branch = draws.at(str(chain)), picture.copy()
