@@ -358,10 +358,18 @@ def _hoist(name: str, inputs: Sequence[Node], outputs: Sequence[Node]) -> tuple[
             outside.add(node)
     edge = dict.fromkeys(s for n in order if n in inside for s in n.src if s in outside)
     edge |= dict.fromkeys(o for o in outputs if o in outside)
+    edge = dict.fromkeys(map(_repeated, edge))
     single = [n for n in edge if not n.parts]
     arrays = compute(single)
     stands = {n: placeholder(n.shape, n.dtype) for n in single}
     return substitute(outputs, dict(stands)), list(stands.values()), arrays
+
+
+def _repeated(node: Node) -> Node:
+    """What a broadcast repeats: inside it costs nothing, outside all its copies would take memory."""
+    while node.op.name == "broadcast_to" and node not in storage:
+        node = node.src[0]
+    return node
 
 
 def jit(function: Callable[..., Any] | None = None, *, static: Any = (), donate: Any = ()) -> Any:
