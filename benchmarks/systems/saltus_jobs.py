@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from workloads.jobs import Augmentation, Bagging, CrossValidation, Images, JpegFolder, Search
+from workloads.jobs import Augmentation, Bagging, CrossValidation, Fashion, Images, JpegFolder, Search
 
 import saltus as sl
 from saltus import nn
 from saltus.data import ImageEncoder, ImageRows, read_images
 from saltus.train import bagging as bag
 from saltus.train import cross_validate, tune
+from saltus.train.image_network import network_for
 from systems import Prepared, repeated
 
 VERSION = sl.__version__
@@ -76,7 +77,7 @@ def changes(work: Augmentation) -> list[nn.Augmentation]:
 
 
 def augmentation(work: Augmentation, mode: str, threads: int) -> Prepared:
-    network, x = nn.Sequential(changes(work)), sl.asarray(work.data())
+    network, x = nn.Pipeline(changes(work)), sl.asarray(work.data())
     params, state = nn.init(network, x, key=sl.random.key(0))
     key = sl.random.key(0)
     call = sl.jit(lambda x, number: sl.mean(nn.apply(network, params, state, x, training=True, key=sl.random.fold_in(key, number)).output))
@@ -103,7 +104,7 @@ def input_alone(x: np.ndarray, y: np.ndarray, batch: int, augment: list | None) 
     """What `fit` does to bring batches: a permutation, and a compiled loop that gathers rows; a sum keeps them alive."""
     images, labels, generator = sl.asarray(x), sl.asarray(y), np.random.default_rng(0)
 
-    changed = nn.Sequential(augment) if augment else None
+    changed = nn.Pipeline(augment) if augment else None
     key = sl.random.key(0)
     params, state = nn.init(changed, images[:batch], key=key) if changed else ({}, {})
 
@@ -135,3 +136,25 @@ def jpeg_folder(work: JpegFolder, mode: str, threads: int) -> Prepared:
         return model.fit(rows, epochs=1, batch_size=work.batch, verbose=0)["loss"][-1]
 
     return repeated(once, checked=False)
+
+
+def fashion(work: Fashion, mode: str, threads: int) -> Prepared:
+    (x, y), test = work.data()
+    mean, spread = float(x.mean()), float(x.std())
+    whole, warm = work.updates(len(x))
+
+    def begin() -> sl.Model:
+        rate = sl.optim.CosineDecay(0.0, whole - warm, warmup_target=work.learning_rate, warmup_steps=warm)
+        layers = network_for(28, 28, 1, 10, len(x), work.dropout).layers
+        loss = nn.losses.SparseCategoricalCrossentropy(label_smoothing=work.label_smoothing, from_logits=True)
+        optimizer = sl.optim.AdamW(rate, weight_decay=work.weight_decay)
+        return sl.Model(nn.Sequential([nn.Rescaling(1 / spread, -mean / spread), *layers]), loss=loss, optimizer=optimizer, metrics=["accuracy"])
+
+    def judged() -> list[tuple[int, float]]:
+        model = begin()
+        model.fit(x, y, epochs=work.epochs, batch_size=work.batch, verbose=0)
+        return [(work.epochs, model.evaluate(*test)["accuracy"])]
+
+    running = begin()
+    made = repeated(lambda: running.fit(x, y, epochs=1, batch_size=work.batch, verbose=0)["loss"][-1])
+    return Prepared(made.run, made.value, judged)
