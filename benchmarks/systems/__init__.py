@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from workloads.base import Chain, Epoch, Prediction, Product, Training, Work
-from workloads.jobs import Augmentation, Bagging, CrossValidation, Job, Search
+from workloads.jobs import Augmentation, Bagging, CrossValidation, Fashion, Job, Search
 from workloads.network_work import NetworkInference, NetworkTraining
 
 OWN, PEERS, TENSORFLOW = "own", "peers", "tensorflow"
@@ -82,7 +82,7 @@ def modes(system: str, work: Work) -> tuple[str, ...]:
             return ("DataLoader", "batches by index", "batches by index, one thread")
         case "torch", Search():
             return ("DataLoader", "batches by index", "batches by index, one thread", "batches by index, two at a time")
-        case "torch", Augmentation():
+        case "torch", Augmentation() | Fashion():
             return ("channels_last", "NCHW")
         case "sklearn", CrossValidation():
             return ("processes", "threads")

@@ -148,7 +148,8 @@ def fashion(work: Fashion, mode: str, threads: int) -> Prepared:
         layers = network_for(28, 28, 1, 10, len(x), work.dropout).layers
         loss = nn.losses.SparseCategoricalCrossentropy(label_smoothing=work.label_smoothing, from_logits=True)
         optimizer = sl.optim.AdamW(rate, weight_decay=work.weight_decay)
-        return sl.Model(nn.Sequential([nn.Rescaling(1 / spread, -mean / spread), *layers]), loss=loss, optimizer=optimizer, metrics=["accuracy"])
+        network = nn.Sequential([nn.Rescaling(1 / spread, -mean / spread), *layers])
+        return sl.Model(network, loss=loss, optimizer=optimizer, metrics=["accuracy"])
 
     def judged() -> list[tuple[int, float]]:
         model = begin()

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from workloads.jobs import Augmentation, Bagging, JpegFolder, Search
+from workloads.jobs import Augmentation, Bagging, Fashion, JpegFolder, Search
 
 from systems import Prepared, repeated
 
@@ -180,3 +180,69 @@ def jpeg_folder(work: JpegFolder, mode: str, threads: int) -> Prepared:
         return total / len(loader)
 
     return repeated(once, checked=False)
+
+
+class Past(torch.nn.Module):
+    """Layers with a way past them."""
+
+    def __init__(self, *layers: torch.nn.Module) -> None:
+        super().__init__()
+        self.layers = torch.nn.Sequential(*layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(x + self.layers(x))
+
+
+def convolution(inputs: int, outputs: int, *after: torch.nn.Module) -> list[torch.nn.Module]:
+    return [torch.nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), torch.nn.BatchNorm2d(outputs), *after]
+
+
+def fashion(work: Fashion, mode: str, threads: int) -> Prepared:
+    torch.set_num_threads(threads)
+    form = torch.channels_last if mode == "channels_last" else torch.contiguous_format
+    (x, y), (test_x, test_y) = work.data()
+    mean, spread = float(x.mean()), float(x.std())
+    images, test_images = (torch.from_numpy(np.array(part)).permute(0, 3, 1, 2) for part in (x, test_x))
+    classes, test_classes = (torch.from_numpy(part).long() for part in (y, test_y))
+    whole, warm = work.updates(len(x))
+
+    def prepared(batch: torch.Tensor) -> torch.Tensor:
+        return ((batch.float() - mean) / spread).contiguous(memory_format=form)
+
+    def begin() -> tuple[torch.nn.Module, torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+        torch.manual_seed(0)
+        relu, pool = torch.nn.ReLU(), torch.nn.MaxPool2d(2, ceil_mode=True)
+        net = torch.nn.Sequential(
+            *convolution(1, 32, relu), pool, *convolution(32, 64, relu), pool, *convolution(64, 128, relu), pool,
+            Past(*convolution(128, 128, relu), *convolution(128, 128)),
+            torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Dropout(work.dropout), torch.nn.Linear(128, 10),
+        ).to(memory_format=form)  # fmt: skip
+        updates = torch.optim.AdamW(net.parameters(), lr=work.learning_rate, weight_decay=work.weight_decay, fused=True)
+
+        def share(step: int) -> float:
+            return min((step + 1) / warm, (1 + math.cos(math.pi * min(1.0, max(0, step - warm) / (whole - warm)))) / 2)
+
+        return net, updates, torch.optim.lr_scheduler.LambdaLR(updates, share)
+
+    def epoch(net: torch.nn.Module, updates: torch.optim.Optimizer, rate: torch.optim.lr_scheduler.LRScheduler) -> float:
+        net.train()
+        for rows in torch.randperm(len(images)).split(work.batch):
+            updates.zero_grad()
+            loss = F.cross_entropy(net(prepared(images[rows])), classes[rows], label_smoothing=work.label_smoothing)
+            loss.backward()
+            updates.step()
+            rate.step()
+        return loss.item()
+
+    def judged() -> list[tuple[int, float]]:
+        trained = begin()
+        for _ in range(work.epochs):
+            epoch(*trained)
+        net = trained[0].eval()
+        with torch.inference_mode():
+            outputs = torch.cat([net(prepared(part)) for part in test_images.split(1000)])
+        return [(work.epochs, accuracy(outputs, test_classes))]
+
+    running = begin()
+    made = repeated(lambda: epoch(*running))
+    return Prepared(made.run, made.value, judged)

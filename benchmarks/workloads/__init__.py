@@ -11,6 +11,7 @@ from workloads import (
     compile_networks,
     contention,
     cross_validation,
+    fashion,
     gemm,
     generator,
     gru,
@@ -40,7 +41,7 @@ NETWORKS = (
     *(cnn, resnet, separable, lstm, gru, transformer, generator, autoencoder, vgg16, vgg16_one, cnn_one),
     *(compile_networks, memory_networks, scaling),
 )
-JOBS = (cross_validation, bagging, search, input_share, augmentation, jpeg_folder)
+JOBS = (cross_validation, bagging, search, input_share, augmentation, jpeg_folder, fashion)
 WORKLOADS: dict[str, Workload] = {module.WORKLOAD.name: module.WORKLOAD for module in (*DENSE, *NETWORKS, *JOBS)}
 SETS = {"all": list(WORKLOADS)} | {
     name: [module.WORKLOAD.name for module in modules]
