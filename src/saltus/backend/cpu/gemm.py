@@ -24,7 +24,8 @@ from saltus.backend.cpu.gemm_plan import (
     ComputeStructure,
     PackStructure,
 )
-from saltus.backend.cpu.gemm_tiles import Lines, copy_lines, copy_panel, dots, tile
+from saltus.backend.cpu.gemm_tiles import Lines, copy_lines, copy_panel, copy_rows, dots, tile
+from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
 from saltus.base.errors import EngineError
 
@@ -95,10 +96,12 @@ def _copy_panels(b: Emitter, dtype: DType, vectors: int, source: Lines, target: 
                  depth: Value, columns: Value) -> None:  # fmt: skip
     """Copy columns of B, from the first of `source` on, to panels of `vectors` registers."""
     width = vectors * (b.vector_bits // dtype.bits)
+    if not source.transposed:
+        copy_rows(b, dtype, vectors, source, target, panel_size, depth, columns)
+        return
     with b.loop(0, _ceil_div(b, columns, width)) as panel:
         column = b.mul(panel.index, b.index(width))
-        place = b.mul(column, source.stride) if source.transposed else column
-        lines = Lines(b.offset(source.pointer, place, dtype), source.stride, source.transposed)
+        lines = Lines(b.offset(source.pointer, b.mul(column, source.stride), dtype), source.stride, transposed=True)
         goal = Lines(b.offset(target, b.mul(panel.index, panel_size), dtype), b.index(width))
         copy_panel(b, dtype, vectors, lines, goal, depth, b.sub(columns, column))
 
@@ -156,6 +159,8 @@ class _Compute:
         if epilogue is None and not structure.split:
             raise EngineError(f"contraction: {structure} needs an epilogue")
         self.epilogue = self._store_partial if structure.split or epilogue is None else epilogue
+        whole = getattr(self.epilogue, "tile", None)
+        self.whole = whole if getattr(self.epilogue, "light", False) and not structure.dot and not structure.k_blocked else None
 
     def chunk(self) -> None:
         """Find the chunk's ranges and run its batch elements, each in one block of depth or several."""
@@ -175,6 +180,7 @@ class _Compute:
                 return
             with b.loop(*depths, w["k_block"]) as block:
                 stop = b.minimum(b.add(block.index, w["k_block"]), depths[1])
+                self.following = b.minimum(b.sub(depths[1], stop), w["k_block"])  # lines of the next block
                 self._block(block.index, stop, b.equal(block.index, depths[0]), b.equal(stop, depths[1]))
 
     def _count_tiles(self) -> None:
@@ -207,7 +213,7 @@ class _Compute:
             width, left = vectors * self.lanes, b.sub(self.columns[1], column)
             count = _ceil_div(b, left, width) if vectors == 1 else b.div(left, b.index(width))
             with b.loop(0, count, 1, [column]) as panels:
-                self._panel(vectors, panels.carried[0])
+                self._panel(vectors, panels.carried[0], panels.index, count)
                 panels.next([b.add(panels.carried[0], b.index(width))])
             column = panels.results[0]
 
@@ -277,8 +283,8 @@ class _Compute:
         pointer, stride = b.either(b.less(left, b.index(self.lanes)), partial, whole)
         return Lines(pointer, stride)
 
-    def _panel(self, vectors: int, column: Value) -> None:
-        """All rows of the chunk for `vectors` registers of columns."""
+    def _panel(self, vectors: int, column: Value, place: Value, places: Value) -> None:
+        """All rows of the chunk for `vectors` registers of columns; it is panel `place` of `places`."""
         b = self.b
         left = b.sub(self.columns[1], column)
         panel = self._panel_of_b(vectors, column, left)
@@ -293,13 +299,37 @@ class _Compute:
                 height = b.select(is_lower, b.index(rows), height)
             top = row if self.s.a_copied else b.minimum(row, b.sub(self.w["m"], height))
             this = _Tile(vectors, column, left, row, top, height, self._store_of(column, row, vectors))
-            self._multiply(this, lower, self.s.rows, panel)
+            if self.first is not None and vectors == self.s.vectors[0]:
+                self._fetch_block(b.add(b.mul(place, ends[-1]), tiles.index), b.mul(places, ends[-1]))
+            done = self._multiply(this, lower, self.s.rows, panel)
             if self.last is None:
-                self._finish(this)
+                with b.when(b.not_(done)):
+                    self._finish(this)
             else:
                 with b.when(self.last):
                     self._finish(this)
             tiles.next([b.add(row, height)])
+
+    def _fetch_block(self, number: Value, count: Value) -> None:
+        """Ask for a tile's share of what the next block of depth copies: it arrives while this one is multiplied."""
+        b, w, s, dtype = self.b, self.w, self.s, self.dtype
+        operands = []
+        if s.a_copied and s.patches is None:
+            a = b.offset(w["a"], b.mul(self.batch, w["a_batch_stride"]), dtype)
+            operands.append((a, w["a_stride"], s.a_transposed, self.rows))
+        if s.b_source == "copied":
+            operands.append((self.b_start, w["b_stride"], not s.b_transposed, self.columns))
+        start = b.add(self.start, self.depth)
+        for origin, stride, by_depth, span in operands:
+            first, extent = (start, self.following) if by_depth else (span[0], b.sub(span[1], span[0]))
+            place, length = (span[0], b.sub(span[1], span[0])) if by_depth else (start, self.following)
+            share = b.div(b.add(extent, b.sub(count, b.index(1))), count)
+            begin = b.mul(number, share)
+            lines = Lines(b.offset(origin, place, dtype), stride)
+            with b.loop(begin, b.minimum(b.add(begin, share), extent)) as turn:
+                line = lines.at(b, dtype, b.add(first, turn.index))
+                with b.loop(0, length, 64 // dtype.itemsize) as part:
+                    b.prefetch(b.offset(line, part.index, dtype), 2)
 
     def _store_of(self, column: Value, row: Value, vectors: int) -> Value:
         """Buffer of a tile: one for all, or with blocks of depth one each, where sums wait."""
@@ -311,36 +341,31 @@ class _Compute:
         place = b.add(place, b.mul(b.sub(row, self.rows[0]), b.index(vectors * self.lanes)))
         return b.offset(self.scratch, place, self.dtype)
 
-    def _multiply(self, this: _Tile, lower: Sequence[Value], heights: Sequence[int], panel: Lines) -> None:
-        """Run the loop of the tile's height and leave the sums in its buffer."""
+    def _multiply(self, this: _Tile, lower: Sequence[Value], heights: Sequence[int], panel: Lines) -> Value:
+        """Run the loop of the tile's height and leave the sums in its buffer; or finish it, if the result is true."""
 
         def run() -> list[Value]:
             if self.s.dot:
                 self._products(this, heights[0], panel)
-            else:
-                self._fetch_result(this, heights[0])
-                self._sums(this, heights[0], panel)
-            return []
+                return [self.b.const(False, dt.bool_)]
+            self._fetch_result(this, heights[0])
+            return [self._sums(this, heights[0], panel)]
 
         def deeper() -> list[Value]:
-            self._multiply(this, lower[1:], heights[1:], panel)
-            return []
+            return [self._multiply(this, lower[1:], heights[1:], panel)]
 
-        if lower:
-            self.b.either(lower[0], deeper, run)
-        else:
-            run()
+        return (self.b.either(lower[0], deeper, run) if lower else run())[0]
 
     def _fetch_result(self, this: _Tile, rows: int) -> None:
         """Ask for the lines that the tile's epilogue will write: they arrive while the sums are made."""
         b, ahead = self.b, getattr(self.epilogue, "ahead", None)
-        if ahead is None or self.last is not None:
+        if ahead is None:
             return
-        with b.loop(0, rows) as line:
+        with b.loop(0, rows if self.last is None else b.select(self.last, b.index(rows), b.index(0))) as line:
             for v in range(this.vectors):
                 ahead(b, self.batch, b.add(this.top, line.index), b.add(this.column, b.index(v * self.lanes)))
 
-    def _sums(self, this: _Tile, rows: int, panel: Lines) -> None:
+    def _sums(self, this: _Tile, rows: int, panel: Lines) -> Value:
         b, dtype, count = self.b, self.dtype, rows * this.vectors
         places = [b.offset(this.store, i * self.lanes, dtype) for i in range(count)]
         start = [b.const(0.0, dtype, self.lanes)] * count
@@ -352,8 +377,21 @@ class _Compute:
                 lambda: [b.load(place, dtype, self.lanes, align=self.align) for place in places],
             )
         sums = tile(b, dtype, rows, this.vectors, self._a_from(this.top), panel, self.depth, start)
-        for value, place in zip(sums, places, strict=True):
-            b.store(value, place, dtype, align=self.align)
+
+        def keep() -> list[Value]:
+            for value, place in zip(sums, places, strict=True):
+                b.store(value, place, dtype, align=self.align)
+            return [b.const(False, dt.bool_)]
+
+        def finish() -> list[Value]:
+            assert self.whole is not None
+            self.whole(b, sums, rows, self.batch, this.top, this.column)
+            return [b.const(True, dt.bool_)]
+
+        if self.whole is None or rows != self.s.rows[0] or this.vectors != self.s.vectors[0] or this.vectors == 1:
+            return keep()[0]
+        below = b.greater_equal(b.sub(self.rows[1], this.top), b.index(rows))
+        return b.either(b.and_(b.equal(this.row, this.top), below), finish, keep)[0]
 
     def _products(self, this: _Tile, rows: int, columns_of_b: Lines) -> None:
         b, dtype, group = self.b, self.dtype, self.s.dot_columns

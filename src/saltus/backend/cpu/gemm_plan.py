@@ -57,18 +57,20 @@ _PAGE = 4096  # lines this far apart (or a multiple) share one set of a first-le
 _ALIASED_ROWS = 64
 _SPAN_BYTES = 2 * 1024 * 1024  # B spread wider than this is packed when this many rows reuse it
 _PACKED_ROWS = 256
+_PACKED_FLOPS = 20_000_000
 _FETCH_A_CYCLES = 0.6  # to bring an element into the second-level cache
 _FETCH_B_CYCLES = 0.3
 _COPY_CYCLES = 0.3  # to copy one
+_DEEP_CYCLES = 0.8  # to copy one in blocks of depth
 _PATCH_CYCLES = 0.5  # to copy one from a patch
 _PATCH_BYTES = 256 * 1024  # of a chunk's copy of patches
 _PACK_ELEMENTS = 65_536  # of one chunk of the pack and combine phases
 # From this depth on, rows and columns of a chunk pass through the cache in blocks of depth, copied if many.
 _DEEP = 2048
 _DEEP_SIDE = 336  # rows and columns of such a chunk: what is left of a matrix beyond them would be read once more
-_DEEP_BYTES = 512 * 1024  # rows of A in a block of depth
+_DEEP_BYTES = 256 * 1024  # rows of A in a block of depth
 _DEEP_COPIED = 128  # rows that make a copy of B worth it, and columns for A
-_DEEP_CHUNKS = 16
+_DEEP_CHUNKS = 8
 _SPLIT = 2048  # least depth of a part, when such chunks are too few for several threads
 
 
@@ -238,18 +240,20 @@ def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[i
     tiles, panels = _parts(m, height), _parts(n, width)
     streamed = dot or (m <= _FEW_ROWS and patches is None)  # B passes by once: nothing to keep in a cache
     deep = k >= _DEEP and not streamed
+    flops = 2 * m * n * k
     source: BSource = "direct"
     if packed and not dot:
         source = "packed"
     elif not dot:
-        wide = packed is None and k * b_stride * size > _SPAN_BYTES
+        # panels are read by every tile in one run; lines of B far apart would share cache sets and pages
+        wide = k * b_stride * size > _SPAN_BYTES or (patches is None and batch == 1 and panels > 1 and flops >= _PACKED_FLOPS)
+        wide = wide and packed is None
         # narrow registers pass by the lines of B more often, and lines a page apart then evict each other
         aliased = vector_bits < 512 and m >= _ALIASED_ROWS and b_stride * size % _PAGE == 0
         source = _source_of_b(m, unsuited=b_transposed or aliased, wide=wide, deep=deep)
     a_copied = not streamed and panels > 1 and a_stride * size % _PAGE == 0
     a_copied = a_copied or (deep and n >= _DEEP_COPIED) or patches is not None
 
-    flops = 2 * m * n * k
     depth_blocks, splits = 1, 1
     most_tiles, most_panels = tiles, _MOST_PANELS
     if deep:
@@ -264,7 +268,8 @@ def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[i
             most_panels = max(1, _PANEL_BYTES // max(1, width * k * size))
     batch_block, row_tiles, column_panels = _chunk_blocks(
         batch * splits, flops // splits, lanes, (tiles, height, most_tiles), (panels, width, most_panels),
-        (_COPY_CYCLES if source == "copied" else 0.0, (_COPY_CYCLES if patches is None else _PATCH_CYCLES) if a_copied else 0.0),
+        ((_DEEP_CYCLES if deep else _COPY_CYCLES) if source == "copied" else 0.0,
+         (_COPY_CYCLES if patches is None else _PATCH_CYCLES) if a_copied else 0.0),
         _DEEP_CHUNKS if deep else _MOST_CHUNKS,
     )  # fmt: skip
     chunks = _parts(batch, batch_block) * _parts(tiles, row_tiles) * _parts(panels, column_panels)
@@ -282,7 +287,7 @@ def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[i
         a_copy_stride += lanes
     a_copy_offset = _round_up(sums, 16)
     panel_offset = a_copy_offset + (_round_up(a_lines * a_copy_stride, 16) if a_copied else 0)
-    panel_size = (k if source == "packed" else k_block) * width
+    panel_size = (k if source == "packed" else k_block) * width + lanes  # lines of neighbours fall on different cache sets
     own_panels = 0
     if source == "copied":
         own_panels = column_panels * panel_size
@@ -401,8 +406,8 @@ def _chunk_blocks(count: int, flops: int, lanes: int, rows: tuple[int, int, int]
             if down * across > 3 * max(1, area):
                 continue
             # cycles of one product: its fma, and its share of fetching and copying rows and columns
-            cycles = 1 / lanes + (_FETCH_B_CYCLES + copies[0]) / (down * height)
-            cycles += (_FETCH_A_CYCLES + copies[1]) / (across * width)
+            cycles = 1 / lanes + (_FETCH_B_CYCLES + copies[0]) * _parts(tiles, down) / (tiles * height)
+            cycles += (_FETCH_A_CYCLES + copies[1]) * _parts(panels, across) / (panels * width)
             cost = cycles * _unevenness(count, tiles, panels, down, across)
             if cost < best:
                 best, blocks = cost, (down, across)

@@ -176,6 +176,31 @@ def copy_panel(b: Emitter, dtype: DType, vectors: int, source: Lines, target: Li
     b.either(whole, lambda: rows([None] * vectors), masked)
 
 
+def copy_rows(b: Emitter, dtype: DType, vectors: int, source: Lines, target: Value, panel_size: Value,
+              depth: Value, columns: Value) -> None:  # fmt: skip
+    """Copy rows of B, one after another, to aligned panels of `vectors` registers, `panel_size` elements apart.
+
+    A row is read in one run. Lanes beyond `columns` are filled with numbers that nobody may use.
+    """
+    lanes = lanes_of(b, dtype)
+    width = vectors * lanes
+    whole = b.mul(b.div(columns, b.index(width)), b.index(width))
+    with b.loop(0, depth, 1, [source.pointer, target]) as row:
+        origin, first = (b.opaque(p) for p in row.carried)
+        with b.loop(0, whole, width, [first]) as panel:
+            goal, start = b.opaque(panel.carried[0]), b.opaque(b.offset(origin, panel.index, dtype))
+            for v in range(vectors):
+                b.store(b.load(b.offset(start, v * lanes, dtype), dtype, lanes), b.offset(goal, v * lanes, dtype), dtype,
+                        align=lanes * dtype.itemsize)  # fmt: skip
+            panel.next([b.offset(goal, panel_size, dtype)])
+        with b.when(b.less(whole, columns)):
+            for v in range(vectors):
+                mask = b.lane_mask(b.sub(columns, b.add(whole, b.index(v * lanes))), lanes)
+                value = b.load(b.offset(b.offset(origin, whole, dtype), v * lanes, dtype), dtype, lanes, mask)
+                b.store(value, b.offset(panel.results[0], v * lanes, dtype), dtype, align=lanes * dtype.itemsize)
+        row.next([b.offset(origin, source.stride, dtype), b.offset(first, b.index(width), dtype)])
+
+
 def _turn_columns(b: Emitter, dtype: DType, vectors: int, source: Lines, target: Lines, depth: Value, columns: Value) -> None:
     """Squares of lanes x lanes elements, turned in registers; the last square overlaps the one before it."""
     lanes = lanes_of(b, dtype)
