@@ -1,12 +1,13 @@
 """LLVM IR text to machine code on this CPU, with a store on disk; the only file that imports llvmlite.
 
 The store keeps one object file a kernel, named by the hash of everything that decides its content (key, CPU, feature set,
-LLVM and saltus version). A stored object carries a checksum that is verified when it is read; a damaged one is
-compiled again. Code generation runs without LLVM's optimiser: the text is already vectorised and unrolled.
+LLVM and saltus version), and the plans of `plans.py`. Everything in it carries a checksum that is verified when it is read;
+what is damaged is made again. Code generation runs without LLVM's optimiser: the text is already vectorised and unrolled.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -22,6 +23,7 @@ from saltus.base import settings
 from saltus.base.errors import EngineError
 
 _MAGIC = b"SALTUSO1"
+LIMIT = 1 << 29  # bytes of the store
 _lock = threading.RLock()
 
 
@@ -201,11 +203,11 @@ def store_folder() -> Path | None:
 
 @functools.cache
 def _salt() -> str:
-    """Everything beside its key that decides a kernel's code: the CPU, LLVM, and the sources that write the text."""
+    """Everything beside its key that decides a kernel's code or a plan: the CPU, LLVM, and the sources of the engine."""
     cpu, features = host()
     parts = [cpu, features, str(vector_bits()), str(_llvm().llvm_version_info), platform.machine()]
     root = Path(__file__).parents[2]
-    for folder in ("ops", "schedule", "backend/cpu"):
+    for folder in ("base", "ir", "ops", "transform", "schedule", "backend/cpu"):
         parts += [hashlib.sha256(source.read_bytes()).hexdigest() for source in sorted((root / folder).glob("*.py"))]
     return "|".join(parts)
 
@@ -216,13 +218,13 @@ def symbol_of(key: str) -> str:
     return "k" + hashlib.sha256(f"{salt}|{key}".encode()).hexdigest()[:32]
 
 
-def read_stored(symbol: str) -> bytes | None:
-    """The stored object of a kernel, or None when there is none or it is damaged."""
+def read_entry(name: str) -> bytes | None:
+    """What the store holds under a name, or None when there is nothing or it is damaged."""
     folder = store_folder()
     if folder is None:
         return None
     try:
-        data = (folder / f"{symbol}.o").read_bytes()
+        data = (folder / name).read_bytes()
     except OSError:
         return None
     head, digest, code = data[:8], data[8:40], data[40:]
@@ -231,18 +233,47 @@ def read_stored(symbol: str) -> bytes | None:
     return code
 
 
-def write_stored(symbol: str, code: bytes) -> None:
-    """Keep an object; replaced atomically, silently skipped when the disk refuses."""
+def write_entry(name: str, data: bytes) -> None:
+    """Put something into the store; replaced atomically, silently skipped when the disk refuses."""
     folder = store_folder()
     if folder is None:
         return
     try:
         handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
         with os.fdopen(handle, "wb") as file:
-            file.write(_MAGIC + hashlib.sha256(code).digest() + code)
-        os.replace(temporary, folder / f"{symbol}.o")
+            file.write(_MAGIC + hashlib.sha256(data).digest() + data)
+        os.replace(temporary, folder / name)
     except OSError:
         return
+
+
+def read_stored(symbol: str) -> bytes | None:
+    """The stored object of a kernel, or None when there is none or it is damaged."""
+    return read_entry(f"{symbol}.o")
+
+
+def write_stored(symbol: str, code: bytes) -> None:
+    """Keep the object of a kernel."""
+    write_entry(f"{symbol}.o", code)
+
+
+@functools.cache
+def trim() -> None:
+    """Once a process: where the store has grown beyond LIMIT bytes, its oldest quarter goes."""
+    folder = store_folder()
+    if folder is None:
+        return
+    with contextlib.suppress(OSError):
+        found = [(entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in os.scandir(folder) if entry.is_file()]
+        total = sum(size for _, size, _ in found)
+        if total <= LIMIT:
+            return
+        for _, size, path in sorted(found):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            total -= size
+            if total <= LIMIT * 3 // 4:
+                return
 
 
 def load(symbol: str, code: bytes) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import ctypes
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from saltus.backend.cpu import binding, runtime
+from saltus.backend.cpu import binding, plans, runtime
 from saltus.backend.cpu import compile as machine
 from saltus.backend.cpu import kernels as native
 from saltus.base import settings
@@ -30,40 +31,43 @@ BRIEF = 100_000  # cycles of a program up to which it keeps Python's lock: givin
 PARALLEL_COMPILE = 3  # kernels to compile from which two threads pay
 
 
-_addresses: dict[str, int] = {}
+_addresses: dict[str, int] = {}  # symbol -> function
 _addresses_lock = threading.Lock()
 
 
 def function_addresses(kernels: Sequence[Kernel]) -> list[int]:
-    """Machine code of kernels: from this process, from the store, or compiled now, side by side."""
+    """Machine code of kernels: from this process, from the store, or compiled now, side by side.
+
+    Raises:
+        Lost: a kernel of a kept plan has none.
+    """
     bits = machine.vector_bits()
     fixed = [native.fixed_address(k) for k in kernels]
-    keys = [k.key() if f is None else "" for k, f in zip(kernels, fixed, strict=True)]
+    symbols = [plans.symbol_of(k) if f is None else "" for k, f in zip(kernels, fixed, strict=True)]
     with _addresses_lock:
-        missing = {key: k for key, k in zip(keys, kernels, strict=True) if key and key not in _addresses}
-        fresh: list[tuple[str, str, Kernel]] = []
-        for key, kernel in missing.items():
-            symbol = machine.symbol_of(key)
+        missing = {symbol: k for symbol, k in zip(symbols, kernels, strict=True) if symbol and symbol not in _addresses}
+        fresh: list[tuple[str, Kernel]] = []
+        for symbol, kernel in missing.items():
             code = machine.read_stored(symbol)
-            if code is None:
-                fresh.append((key, symbol, kernel))
+            if code is not None:
+                _addresses[symbol] = machine.load(symbol, code)
+            elif isinstance(kernel, plans.KnownKernel):
+                raise plans.Lost
             else:
-                _addresses[key] = machine.load(symbol, code)
+                fresh.append((symbol, kernel))
 
-        def build(job: tuple[str, str, Kernel]) -> bytes:
-            return machine.object_code(native.emit(job[2], job[1], bits))
+        def build(job: tuple[str, Kernel]) -> bytes:
+            return machine.object_code(native.emit(job[1], job[0], bits))
 
         if len(fresh) >= PARALLEL_COMPILE and settings.threads() > 1:
             with ThreadPoolExecutor(min(settings.threads(), 8)) as threads:
                 codes = list(threads.map(build, fresh))
         else:
             codes = [build(job) for job in fresh]
-        for (key, symbol, _), code in zip(fresh, codes, strict=True):
+        for (symbol, _), code in zip(fresh, codes, strict=True):
             machine.write_stored(symbol, code)
-            _addresses[key] = machine.load(symbol, code)
-        if fresh:
-            machine.give_back()
-        return [_addresses[key] if f is None else f for key, f in zip(keys, fixed, strict=True)]
+            _addresses[symbol] = machine.load(symbol, code)
+        return [_addresses[symbol] if f is None else f for symbol, f in zip(symbols, fixed, strict=True)]
 
 
 def aligned(nbytes: int, align: int = 64) -> Array:
@@ -422,10 +426,18 @@ def _show(plan: Plan, groups: list[str], name: str) -> None:
 
 def compile_graph(inputs: tuple[Node, ...], outputs: tuple[Node, ...], *, donate: tuple[int, ...], name: str) -> NativeProgram:
     """See backend.base.compile_graph."""
+    kept = plans.name_of(inputs, outputs, donate)
+    found = None if kept is None else plans.read(kept, inputs, outputs)
+    if found is not None:
+        with contextlib.suppress(plans.Lost):
+            return NativeProgram(*found, name, outputs)
     prepared = prepare(inputs, outputs, name, native=True)
     plan, groups = make_plan(inputs, prepared, donate, native.NativeTarget(machine.vector_bits()))
     _show(plan, groups, name)
-    return NativeProgram(plan, groups, name, outputs)
+    program = NativeProgram(plan, groups, name, outputs)
+    if kept is not None:
+        plans.keep(kept, plan, groups)  # after its machine code
+    return program
 
 
 __all__ = ["NativeProgram", "Place", "compile_graph"]
