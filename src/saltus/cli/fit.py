@@ -183,7 +183,9 @@ class Fit:
         facts = {"measured_on": part, "rows": rows, "scores": model.scores, "baseline": model.baseline, "confused": model.confused}
         facts |= {"others": model.others} if model.others else {}
         runs.write_json(self.folder / runs.RESULT, {**facts, "epochs": epochs, "stopped": stopped, "seconds": round(seconds, 3)})
-        what = counted(epochs, "network" if self.chosen.values.get("ensemble") else "epoch")
+        values = self.chosen.values
+        several = values.get("ensemble") not in (None, "averaging") and not values.get("distill")
+        what = counted(epochs, "network" if several else "epoch")
         click.echo(f"\n{what} in {seconds:.1f} s. On {rows:,} {PARTS[part]}:")
         click.echo(results(model.scores, model.baseline, model.confused, model.others, model.beside))
         file = self.folder / runs.MODEL

@@ -74,8 +74,12 @@ def fitting(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Change samples while training, with commas between: images light, standard (mirrors), randaugment, mixup...; "
             "tables noise, mixup, smote...; texts standard...; an unknown name lists them all.",
         ),
-        click.option("--ensemble", metavar="METHOD", help="Many networks as one: bagging, adaboost, boosting, snapshot, voting, stacking."),
+        click.option(
+            "--ensemble", metavar="METHOD", help="Many networks as one: bagging, adaboost, boosting, snapshot, averaging, voting, stacking."
+        ),
         click.option("--members", metavar="N", help="Networks of the ensemble (default: 10)."),
+        click.option("--distill", is_flag=True, help="Teach one network what the ensemble says, and keep that one."),
+        click.option("--ema", metavar="SHARE", help="Keep a moving average of the weights, such as 0.999, in their place."),
         click.option("--folds", type=click.IntRange(min=2), metavar="N", help="Cross-validate before, in folds; series walk forward."),
         click.option("--repeats", type=click.IntRange(min=1), metavar="N", help="Repeat the folds so many times, each dealt otherwise."),
         click.option("--groups", metavar="COL", help="Rows that are equal in this column stay in one fold; it is not learnt from."),
@@ -183,7 +187,7 @@ def compare(**given: Any) -> None:
 @click.argument("data")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def evaluate(model: str, data: str, as_json: bool) -> None:
-    """Measure a model on data whose target is known."""
+    """Measure a model on data whose target is known; - reads CSV from standard input."""
     from saltus.cli.use import evaluate as run
 
     run(model, data, as_json=as_json)
@@ -197,7 +201,10 @@ def evaluate(model: str, data: str, as_json: bool) -> None:
     "--columns", type=click.Choice(["prediction", "all"]), default="all", show_default=True, help="Predictions alone, or beside the input."
 )
 def predict(model: str, data: tuple[str, ...], output: str | None, columns: str) -> None:
-    """Predict raw rows, images, texts or what comes next: the model file reads, converts and rescales data itself."""
+    """Predict raw rows, images, texts or what comes next: the model file reads, converts and rescales data itself.
+
+    DATA is what the model was trained on: a table, image files, texts; - reads a table as CSV from standard input.
+    """
     from saltus.cli.use import predict as run
 
     run(model, data, output, columns)

@@ -141,7 +141,8 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "horizon": _horizons, "window": _number(2, math.inf, "a whole number from 2 on", int), "time": str, "key": str, "frequency": str,
     "repeated": str, "known": _names,
     "reader": str, "text": str, "tokenizer": str, "tokenizer_size": _count, "grams": _count, "longest": _count, "encoding": str,
-    "ensemble": str, "members": _count, "augment": str, "memory": _number(0, math.inf, "bytes, such as 4e9", float),
+    "ensemble": str, "members": _count, "distill": _truth,
+    "ema": _share, "augment": str, "memory": _number(0, math.inf, "bytes, such as 4e9", float),
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from saltus.train import kinds
 # Settings that have an option of their own; all others are --set key=value.
 OPTIONS = (
     "task", "epochs", "batch_size", "learning_rate", "time", "key", "hidden", "dropout", "validation", "test", "seed", "size", "ensemble",
-    "members",
+    "members", "ema",
 )  # fmt: skip
 
 
@@ -35,8 +35,8 @@ def command_of(config: dict[str, Any], dealt: dict[str, Any] | None = None) -> s
             continue
         if key == "horizon":
             words += [word for step in value for word in ("--horizon", str(step))]
-        elif key == "skip_corrupt":
-            words.append("--skip-corrupt")
+        elif key in ("skip_corrupt", "distill"):
+            words.append(f"--{key.replace('_', '-')}")
         elif key in OPTIONS:
             words += [f"--{key.replace('_', '-')}", _text(key, value)]
         else:

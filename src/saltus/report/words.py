@@ -59,6 +59,8 @@ def done(run: Run) -> str:
         task = f"predict the number “{model.target}”"
     ensemble = run.config.get("ensemble")
     who = f"An ensemble of networks ({ensemble})" if ensemble else f"A network of {model.model.count:,} parameters"
+    if run.config.get("distill"):
+        who = f"A network of {model.model.count:,} parameters, taught by an ensemble ({ensemble}),"
     held = f", {rows['validation']:,} chose the epoch" if rows.get("validation") else ""
     judged = f" and {rows['test']:,} were kept to judge it" if rows.get("test") else ""
     return f"{who} learnt to {task}. It was trained on {rows['train']:,} {what}{held}{judged}."

@@ -18,6 +18,7 @@ from saltus.train.members import Member, link_of, shares_of
 from saltus.train.model import Model
 from saltus.train.program import Library, using
 from saltus.train.side import Halt
+from saltus.train.weights import unwatched
 
 Array = np.ndarray[Any, Any]
 
@@ -86,8 +87,7 @@ def gradient_members(
     trained: list[Model] = []
     facts: list[Member] = []
     # a member's own losses say nothing of the sum: the validation rows choose how many members stay
-    mine = tuple(c for c in options.callbacks if not any(name.startswith("val_") for name in c.monitors()))
-    quiet = replace(options, class_weight=None, validation=None, callbacks=mine)
+    quiet = replace(options, class_weight=None, validation=None, callbacks=unwatched(options.callbacks))
     judge = _Judge(options.validation, start, link, learning_rate, output.shape)
     with using(Library()):
         for number in range(members):

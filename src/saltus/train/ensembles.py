@@ -7,7 +7,7 @@ An ensemble is a `Model` whose network is `nn.Ensemble`: it predicts, evaluates,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from saltus.train.record import History
 from saltus.train.records import Table
 from saltus.train.side import Halt, side_by_side
 from saltus.train.splits import Split, bootstrap, k_fold
-from saltus.train.weights import snapshot_members
+from saltus.train.weights import highest_rate, snapshot_members, stochastic_weight_averaging, unwatched
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,6 +32,8 @@ else:
     pl = LazyModule("polars")
 
 Array = np.ndarray[Any, Any]
+
+AVERAGING = "weight averaging"
 
 
 @dataclass(eq=False)
@@ -52,7 +54,9 @@ class Ensemble:
 
     @property
     def history(self) -> History:
-        """One record a member: the last of its training."""
+        """One record a member, the last of its training; of averaged weights one an epoch."""
+        if self.method == AVERAGING:
+            return self.model.history
         last = [m.history.records[-1] if m.history.records else {} for m in self.members]
         return History([{**r, "epoch": k + 1, "epochs": len(self.members[k].history)} for k, r in enumerate(last)])
 
@@ -344,7 +348,7 @@ def snapshot(
         epochs: in all.
         learning_rate: at the begin of each cycle; None takes the optimizer's.
         halt: ends the training early.
-        training: arguments of `Model.fit`.
+        training: arguments of `Model.fit`; callbacks that watch the validation are left out.
 
     Raises:
         ArgumentError: fewer epochs than members; or as `Model.fit`.
@@ -353,6 +357,7 @@ def snapshot(
     """
     corpus = Corpus(model, x, y, training.get("sample_weight"))
     options = fit_options({**training, "epochs": epochs})
+    options = replace(options, callbacks=unwatched(options.callbacks))  # each cycle is worse than the end of the one before, at first
     trained, facts = snapshot_members(model, corpus, options, _count(members), learning_rate, halt)
     classes = _is_classes(trained[0])
     result = _joined(model, trained, classes, combine="mean", link=link_of(trained[0]))
@@ -380,7 +385,7 @@ def adaboost(
     """
     corpus = Corpus(model, x, y, training.get("sample_weight"))
     if corpus.labels is None:
-        raise ArgumentError("AdaBoost needs classes, but the model predicts values", fix="use gradient_boosting")
+        raise ArgumentError("AdaBoost needs classes, but the model predicts values", fix="use gradient_boosting (--ensemble boosting)")
     trained, facts = adaboost_members(model, corpus, fit_options(training), _count(members), learning_rate, halt)
     result = _joined(model, trained, True, combine="vote", link=link_of(trained[0]), weights=[f.weight for f in facts])
     return Ensemble(result, "adaboost", facts)
@@ -416,6 +421,7 @@ def gradient_boosting(
 
 METHODS: dict[str, Callable[..., Ensemble]] = {
     "bagging": bagging, "adaboost": adaboost, "boosting": gradient_boosting, "snapshot": snapshot,
+    "averaging": lambda model, x, y, members, **training: _averaged(model, x, y, members, **training),
     "voting": lambda model, x, y, members, **training: _by_seeds(model, x, y, members, **training),
     "stacking": lambda model, x, y, members, **training: stacking(_seeded(model, members), x, y, **training),
 }  # fmt: skip
@@ -434,12 +440,26 @@ def _by_seeds(model: Model, x: Any, y: Any, members: int, **training: Any) -> En
     return voting(models)
 
 
+def _averaged(model: Model, x: Any, y: Any, members: int, *, epochs: int, **training: Any) -> Ensemble:
+    """One network with the mean weights of several states of its training at a constant rate, in the later half of it."""
+    count = _count(members)
+    if epochs < 2 * count:
+        fix = f"use {2 * count} epochs, or fewer members"
+        raise ArgumentError(f"{epochs} epochs are too few to average {count} of their states", fix=fix)
+    every = epochs // (2 * count)
+    steady = model.clone(optimizer=replace(model.optimizer, learning_rate=highest_rate(model) / 2, adjustable=()))
+    start = (epochs - every * (count - 1) - 1) / epochs
+    training["callbacks"] = unwatched(training.get("callbacks", ()))
+    made = stochastic_weight_averaging(steady, x, y, epochs=epochs, start=start, every=every, **training)
+    return Ensemble(made, AVERAGING, [Member(made.history, made.seed, 1.0, {})])
+
+
 def train_ensemble(method: str, model: Model, x: Any, y: Any, members: int, **training: Any) -> Ensemble:
     """An ensemble by the name of its method.
 
     Args:
-        method: "bagging", "adaboost", "boosting" (of the gradient), "snapshot", "voting" (networks that differ in their seeds)
-            or "stacking".
+        method: "bagging", "adaboost", "boosting" (of the gradient), "snapshot", "averaging" (of the weights of one training),
+            "voting" (networks that differ in their seeds) or "stacking".
         model, x, y, members, training: as for that method.
 
     Raises:
@@ -466,7 +486,7 @@ def distill(
         temperature: above 1 the student learns more of what the teacher holds for unlikely; only for two and more
             outputs of classes.
         hard_share: share of the true targets in what the student learns, from 0 to 1.
-        training: arguments of `Model.fit`.
+        training: arguments of `Model.fit`; of a validation (x, y) the student is judged by what the teacher says of x.
 
     Returns:
         The student.
@@ -481,10 +501,12 @@ def distill(
         raise ArgumentError("hard_share needs the true targets y", fix="pass y, or leave hard_share out")
     if not 0 <= hard_share <= 1 or not temperature > 0:
         raise ArgumentError(f"hard_share={hard_share!r}, temperature={temperature!r}: expected a share, and a number above 0")
-    said = source.predict(x)
     classes = _is_classes(source)
     link = link_of(source)
-    soft = shares_of(said, link)
+    soft = shares_of(source.predict(x), link)
+    held = training.get("validation")
+    if isinstance(held, (tuple, list)):
+        training["validation"] = (held[0], shares_of(source.predict(held[0]), link).astype(np.float32))
     width = soft.shape[1] if soft.ndim > 1 else 1
     own = student._loss if not classes else nn.losses.Distillation(temperature) if width > 1 else nn.losses.BinaryCrossentropy()
     hard = soft if y is None else _as_shares(np.asarray(y), soft.shape)

@@ -19,7 +19,7 @@ from saltus.base.errors import ArgumentError, DataError, ModelFileError, unknown
 from saltus.data.lazy import LazyModule
 from saltus.data.supply import Rows
 from saltus.train.callbacks import Callback, EarlyStopping
-from saltus.train.ensembles import train_ensemble
+from saltus.train.ensembles import distill, train_ensemble
 from saltus.train.model import Model, load
 from saltus.train.plan import training_plan
 from saltus.train.presets import prepared, wanted
@@ -102,8 +102,12 @@ class FitOptions:
         judged: called at the end with the encoded samples that the figures are from, and the judgement with what the
             network says of them.
         ensemble: train several networks and let them answer as one: "bagging", "adaboost", "boosting" (of the
-            gradient), "snapshot", "voting" or "stacking"; None trains one network.
+            gradient), "snapshot", "averaging" (of the weights along one training), "voting" or "stacking"; None trains
+            one network.
         members: networks of the ensemble.
+        distill: teach one network what the ensemble says, and keep that one.
+        ema: keep a moving average of the weights, of which so large a share stays at each step (such as 0.999; less where
+            there are few steps): it is what is validated and kept.
         augment: changes of the training samples, by names (see `presets.names`) with commas between, or as for
             `Model.fit`.
     """
@@ -130,6 +134,8 @@ class FitOptions:
     judged: Callable[[Any, Any], None] | None = None
     ensemble: str | None = None
     members: int = 10
+    distill: bool = False
+    ema: float | None = None
     augment: Any = None
 
 
@@ -438,13 +444,16 @@ class Fitted:
         return f"{type(self).__name__}({self.task}, {self.rows.get('train', 0):,} rows{', ' + figures if figures else ''})"
 
 
+_SPAN = 5.0  # an average of weights spans at most one in so many updates
 SCHEDULES = ("one_cycle", "cosine", "constant")
 
 
 def optimizer_of(options: FitOptions, updates: int) -> optim.Optimizer:
     """The optimizer with its schedule over so many updates."""
+    longest = 1.0 - min(1.0, _SPAN / max(updates, 1))  # a short training would keep its first weights in the average to the end
+    average = {} if options.ema is None else {"use_ema": True, "ema_momentum": min(options.ema, longest)}
     if not isinstance(options.optimizer, str):
-        return optim.get(options.optimizer)
+        return replace(optim.get(options.optimizer), **average)
     if options.schedule not in SCHEDULES:
         raise unknown_name("schedule", options.schedule, SCHEDULES)
     rate: Any = options.learning_rate
@@ -454,7 +463,7 @@ def optimizer_of(options: FitOptions, updates: int) -> optim.Optimizer:
         warm = max(1, min(updates // 10, 500))
         rate = optim.CosineDecay(0.0, updates - warm, alpha=0.0, warmup_target=rate, warmup_steps=warm)
     decay = {} if options.weight_decay is None else {"weight_decay": options.weight_decay}
-    return replace(optim.get(options.optimizer), learning_rate=rate, **decay)
+    return replace(optim.get(options.optimizer), learning_rate=rate, **decay, **average)
 
 
 def chosen_plan(rows: int, options: FitOptions, size: int, updates: int, low: int, high: int) -> tuple[int | str, int]:
@@ -469,6 +478,8 @@ def _train(
     made: Fitted, learnt: Encoded, checked: Encoded | None, options: FitOptions, size: int | str, epochs: int
 ) -> tuple[Model, History]:
     kind, model = made.kind, made.model
+    if options.distill and options.ensemble is None:
+        raise ArgumentError("distill teaches a network what an ensemble says, but there is none", fix="name one: --ensemble bagging")
     callbacks = list(options.callbacks)
     held = checked if checked is not None and len(checked) else None
     if held is not None:
@@ -483,6 +494,9 @@ def _train(
     }  # fmt: skip
     if options.ensemble is not None:
         many = train_ensemble(options.ensemble, model, inputs, target, options.members, **shared)
+        if options.distill:
+            pupil = distill(many, model, inputs, **{**shared, "class_weight": None}, verbose=options.verbose, seed=options.seed)
+            return pupil, pupil.history
         return many.model, many.history
     source = None if streamed else made.arranged(learnt, inputs, target)
     if held is not None:

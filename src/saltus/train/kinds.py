@@ -34,7 +34,7 @@ from saltus.train.texts import TextModel, TextOptions, opened_texts, prepare_tex
 
 COMMON = (
     "epochs", "batch_size", "learning_rate", "schedule", "optimizer", "weight_decay", "validation", "test", "patience", "balanced", "seed",
-    "ensemble", "members", "augment",
+    "ensemble", "members", "distill", "ema", "augment",
 )  # fmt: skip
 
 

@@ -41,6 +41,11 @@ class _Keep(Callback):
             self.kept.append((self.model.snapshot(averaged=True), dict(logs)))
 
 
+def unwatched(callbacks: Sequence[Callback]) -> tuple[Callback, ...]:
+    """Without those that watch the validation: they would end a training that is meant to get worse for a while."""
+    return tuple(c for c in callbacks if not any(name.startswith("val_") for name in c.monitors()))
+
+
 def highest_rate(model: Model) -> float:
     """The learning rate of a model's optimizer, the highest where it has a schedule.
 
