@@ -78,6 +78,7 @@ from saltus.nn.core import (
     Reshape,
 )
 from saltus.nn.depthwise import DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
+from saltus.nn.einsum_dense import EinsumDense
 from saltus.nn.embedding import Embedding, TableInput, embedding_width
 from saltus.nn.ensemble import Ensemble
 from saltus.nn.folding import Folded, fold
@@ -86,7 +87,7 @@ from saltus.nn.group_normalization import GroupNormalization, InstanceNormalizat
 from saltus.nn.layer import Layer, Spec
 from saltus.nn.merge import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from saltus.nn.module import Applied, Description, Variables, apply, describe, init
-from saltus.nn.noise import Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from saltus.nn.noise import AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from saltus.nn.normalization import BatchNormalization, LayerNormalization
 from saltus.nn.perceptron import Perceptron
 from saltus.nn.pooling import (
@@ -101,6 +102,7 @@ from saltus.nn.pooling import (
     MaxUnpooling3D,
 )
 from saltus.nn.positions import PositionEmbedding, RotaryEmbedding, SinePositionEncoding, TokenAndPositionEmbedding
+from saltus.nn.preprocessing import CategoryEncoding, CenterCrop, Discretization, Hashing, IntegerLookup, Normalization
 from saltus.nn.recurrent import GRU, LSTM, RNN, SimpleRNN
 from saltus.nn.recurrent_cells import Cell, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from saltus.nn.recurrent_convolution import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
@@ -109,6 +111,7 @@ from saltus.nn.resizing import Resizing, UpSampling1D, UpSampling2D, UpSampling3
 from saltus.nn.rms_normalization import RMSNormalization
 from saltus.nn.scope import Scope
 from saltus.nn.sequences import Packed, length_batches, pack_sequences, reset_carried
+from saltus.nn.spectrograms import MelSpectrogram, STFTSpectrogram
 from saltus.nn.summarise import Summary, summary
 from saltus.nn.transformer import TransformerDecoder, TransformerEncoder, decoding
 
@@ -127,6 +130,7 @@ __all__ = [
     "AdaptiveMaxPooling3D",
     "Add",
     "AdditiveAttention",
+    "AlphaDropout",
     "Applied",
     "Attention",
     "AugMix",
@@ -137,7 +141,9 @@ __all__ = [
     "AveragePooling3D",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
     "Cell",
+    "CenterCrop",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -156,8 +162,10 @@ __all__ = [
     "DepthwiseConv1D",
     "DepthwiseConv2D",
     "Description",
+    "Discretization",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "EmbeddingBag",
     "Ensemble",
@@ -174,9 +182,11 @@ __all__ = [
     "GlobalMaxPooling3D",
     "GroupNormalization",
     "GroupQueryAttention",
+    "Hashing",
     "Identity",
     "Input",
     "InstanceNormalization",
+    "IntegerLookup",
     "LSTMCell",
     "Lambda",
     "Layer",
@@ -190,11 +200,13 @@ __all__ = [
     "MaxUnpooling2D",
     "MaxUnpooling3D",
     "Maximum",
+    "MelSpectrogram",
     "Minimum",
     "MixUp",
     "MultiHeadAttention",
     "Multiply",
     "Network",
+    "Normalization",
     "PReLU",
     "Packed",
     "Parallel",
@@ -239,6 +251,7 @@ __all__ = [
     "Residual",
     "Resizing",
     "RotaryEmbedding",
+    "STFTSpectrogram",
     "Scope",
     "SeparableConv1D",
     "SeparableConv2D",

@@ -26,6 +26,8 @@ from saltus.tensor.operands import as_tensor
 from saltus.tensor.tensor import Tensor, of_node
 from saltus.tensor.tracing import here
 
+_SATURATED = -1.0507009873554805 * 1.6732632423543772  # SELU far below 0
+
 
 def _key(scope: Scope, seed: int | None) -> Tensor:
     key = scope.key()
@@ -98,6 +100,34 @@ class Dropout(Layer):
                 fix="use None or 1 for each axis",
             )
         return tuple(d if n is None else n for n, d in zip(self.noise_shape, shape, strict=True))
+
+
+@register
+class AlphaDropout(Dropout):
+    """Dropout for networks of SELU: dropped values get the value SELU saturates at, and all are moved and scaled so that mean and
+    variance stay 0 and 1.
+
+    Args:
+        rate, noise_shape, seed: as for `Dropout`.
+
+    Source: Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural networks", 2017.
+
+    Example:
+        >>> import saltus as sl
+        >>> from saltus import nn
+        >>> x = sl.random.normal(sl.random.key(0), (1000, 100))
+        >>> out = nn.apply(nn.AlphaDropout(0.3), {}, {}, x, training=True, key=sl.random.key(1)).output
+        >>> abs(float(sl.mean(out))) < 0.01, abs(float(sl.std(out)) - 1) < 0.01
+        (True, True)
+    """
+
+    def call(self, scope: Scope, x: Any) -> Tensor:
+        tensor = as_tensor(x)
+        if not scope.training or not self.rate:
+            return tensor
+        kept = broadcast_to(keep(_key(scope, self.seed), self._mask_shape(tensor.shape), self.rate), tensor.shape)
+        spread = 1.0 / math.sqrt((1 - self.rate) * (1 + self.rate * _SATURATED**2))
+        return where(kept, tensor, _SATURATED) * spread - spread * _SATURATED * self.rate
 
 
 class _SpatialDropout(Dropout):
