@@ -7,8 +7,10 @@ import saltus as sl
 from saltus import nn
 from saltus.base.errors import ArgumentError, DataError, ShapeError, UnknownNameError
 from saltus.data import keyboard_typos, recognition_typos, smote
+from saltus.data.decode import Form
 from saltus.train import Callback, Model
-from saltus.train.images import fit_images
+from saltus.train.images import ImageOptions, fit_images, prepare_images
+from saltus.train.presets import standard, suited
 from saltus.train.tabular import fit_table
 from saltus.train.texts import fit_texts
 
@@ -151,6 +153,30 @@ def test_images_tables_and_texts_take_names():
         fit_table({**table, "c": ["p", "q"] * 30}, "kind", epochs=1, verbose=0, augment="smote")
     texts = {"text": ["a fine and moving film", "what a dull film"] * 20, "label": ["good", "bad"] * 20}
     assert fit_texts(texts, epochs=1, verbose=0, augment="standard").rows["train"]
+
+
+def test_standard_leaves_out_what_would_change_the_class_of_images():
+    photograph, digit = Form(96, 96, 3), Form(28, 28, 1)
+    assert standard(photograph, ["cat", "dog"]) == (("shift", "mirror", "turn", "tone"), "")
+    assert "mirror" not in standard(photograph, list("abc"))[0]
+    assert standard(digit, range(10))[0] == ("shift",)
+    assert suited("standard, mixup,shift", digit)[0] == "shift,mixup"
+    assert suited("mixup", digit) == ("mixup", "")
+    given = [nn.RandomFlip()]
+    assert suited(given, digit)[0] is given
+
+
+def test_a_model_says_what_standard_was_and_that_it_learns_longer():
+    def changes(**options):
+        return fit_images((IMAGES, Y), verbose=0, batch_size=len(Y), **options).encoder.describe().changes
+
+    said = " ".join(changes(augment="standard", epochs=1))
+    assert "augmentation standard is shift" in said
+    assert "no mirror" in said
+    assert "passes" not in said
+    plain, changed = (prepare_images((IMAGES, Y), ImageOptions(augment=name)) for name in (None, "standard"))
+    assert changed.epochs > plain.epochs
+    assert f"{changed.epochs} passes" in " ".join(changed.encoder.describe().changes)
 
 
 def test_smote_fills_rare_classes_between_their_rows():

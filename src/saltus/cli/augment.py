@@ -11,11 +11,12 @@ import numpy as np
 from saltus.base.errors import ArgumentError, DataError, StorageError
 from saltus.cli.fit import source_of
 from saltus.cli.options import values_of
+from saltus.data.decode import Form
 from saltus.data.images import read_images
 from saltus.train import kinds
 from saltus.train.augment import preview as previewed
 from saltus.train.images import ImageOptions, encoder_of
-from saltus.train.presets import names, wanted
+from saltus.train.presets import names, suited, wanted
 
 _GAP = 2  # pixels between the images of a sheet
 _SMALLEST = 64  # images are shown at least so high and wide, in whole multiples of their pixels
@@ -28,18 +29,19 @@ def run(data: str, augment: str, preview: str, images: int, copies: int, size: s
     kind = kinds.infer(source)
     if kind is not kinds.IMAGES:
         raise ArgumentError(f"a sheet of examples can be drawn of images, but this is {kind.fitted.title}", fix="give a folder of images")
-    layers = wanted(kind.name, augment)[1]
-    if layers is None:
+    if wanted(kind.name, augment)[1] is None:
         raise ArgumentError("nothing would be changed", fix=f"choose among {', '.join(names(kind.name)[1:])}")
     asked = values_of([("size", size)], kind).get("size") if size else None
-    pixels = some_images(source, images, asked, seed)
+    pixels, form = some_images(source, images, asked, seed)
+    chosen, said = suited(augment, form)
+    layers = wanted(kind.name, chosen)[1]
     sheet = drawn(pixels, previewed(layers, pixels, copies, seed=seed))
     write(sheet, Path(preview))
-    click.echo(f"{preview}: {len(pixels)} images, {copies} copies of each, augmentation {augment}")
+    click.echo("\n".join(filter(None, [f"{preview}: {len(pixels)} images, {copies} copies of each, augmentation {augment}", said])))
 
 
-def some_images(source: Any, count: int, size: tuple[int, int] | None, seed: int) -> Array:
-    """Images drawn from a source, as they go into a network: uint8 (N, height, width, channels)."""
+def some_images(source: Any, count: int, size: tuple[int, int] | None, seed: int) -> tuple[Array, Form]:
+    """Images drawn from a source, as they go into a network: uint8 (N, height, width, channels), and their form."""
     found = read_images(source, labelled=False)
     encoder = encoder_of(ImageOptions(size=size, skip_corrupt=True))
     rows = np.sort(np.random.default_rng(seed).permutation(len(found))[:count])
@@ -47,7 +49,7 @@ def some_images(source: Any, count: int, size: tuple[int, int] | None, seed: int
     pixels = encoder.encode(found, rows, target=False).pixels
     if not len(pixels):
         raise DataError(f"{found.name}: none of the {len(rows)} images drawn can be read", fix="give another --seed")
-    return pixels
+    return pixels, encoder.need_form()
 
 
 def drawn(pixels: Array, changed: Array) -> Array:

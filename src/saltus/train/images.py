@@ -25,6 +25,7 @@ from saltus.train.image_network import moments, network_for
 from saltus.train.model import Model
 from saltus.train.plan import training_plan
 from saltus.train.prepared import Prepared
+from saltus.train.presets import NONE, suited
 
 pl: Any = LazyModule("polars")
 _FEATURES = 64 << 20
@@ -144,9 +145,14 @@ def prepare_images(source: Any, options: ImageOptions) -> Prepared[ImageModel]:
     assert learnt is not None
     encoder.tell([part for part in (learnt, checked, judged) if part is not None])
     _need_both(learnt, encoder)
+    size, epochs = _sizes(len(learnt), options)
+    augment, said = suited(options.augment, encoder.need_form(), encoder.classes)
+    if said:
+        longer = f"; {epochs} passes, half as many again as without" if options.epochs is None else ""
+        encoder.report = replace(encoder.report, changes=(*encoder.report.changes, said + longer))
+    options = replace(options, augment=augment)
     if options.told is not None:
         options.told(encoder)
-    size, epochs = _sizes(len(learnt), options)
     return Prepared(ImageModel, encoder, learnt, checked, judged, options, size, epochs, partial(_model, encoder, learnt))
 
 
@@ -203,8 +209,10 @@ def _need_both(learnt: EncodedImages | StreamedImages, encoder: ImageEncoder) ->
 
 
 def _sizes(images: int, options: ImageOptions) -> tuple[int | str, int]:
-    """Batch size and epochs: few images get small batches and many epochs."""
-    return chosen_plan(images, options, min(128, max(16, 2 ** round(np.log2(max(images, 1) / 50)))), updates=2500, low=6, high=100)
+    """Batch size and epochs: few images get small batches and many epochs, and changed images more: they are harder to learn by heart."""
+    size = min(128, max(16, 2 ** round(np.log2(max(images, 1) / 50))))
+    updates, low, high = (2500, 6, 100) if options.augment in (None, "", NONE) else (3750, 9, 150)
+    return chosen_plan(images, options, size, updates=updates, low=low, high=high)
 
 
 def _model(encoder: ImageEncoder, learnt: EncodedImages | StreamedImages, options: ImageOptions, size: int | str, epochs: int) -> Model:

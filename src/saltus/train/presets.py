@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from saltus import nn
 from saltus.base.errors import ArgumentError, unknown_name
+from saltus.data.decode import Form
 from saltus.data.oversample import smote
 
 Make = Callable[[], list[nn.Layer]]
@@ -22,11 +23,12 @@ _NUMBERS: dict[str, Make] = {
 
 PRESETS: dict[str, dict[str, Make]] = {
     "images": {
+        "standard": lambda: _made("images", STANDARD),
         "light": lambda: [nn.RandomTranslation(0.08, 0.08, interpolation="nearest")],
-        "standard": lambda: [
-            nn.RandomFlip("horizontal"), nn.RandomTranslation(0.08, 0.08), nn.RandomRotation(0.03), nn.RandomZoom(0.1),
-            nn.RandomBrightness(0.1), nn.RandomContrast(0.2),
-        ],
+        "shift": lambda: [nn.RandomTranslation(0.05, 0.05, fill_mode="nearest", interpolation="nearest")],
+        "mirror": lambda: [nn.RandomFlip("horizontal")],
+        "turn": lambda: [nn.RandomRotation(0.02), nn.RandomZoom(0.08)],
+        "tone": lambda: [nn.RandomBrightness(0.1), nn.RandomContrast(0.15)],
         "color": lambda: [nn.RandomColorJitter(0.2, 0.2, 0.2, 0.05)],
         "erasing": lambda: [nn.RandomErasing(0.5)],
         "elastic": lambda: [nn.RandomElasticTransform(0.5)],
@@ -47,6 +49,8 @@ PRESETS: dict[str, dict[str, Make]] = {
     },
 }  # fmt: skip
 
+STANDARD = ("shift", "mirror", "turn", "tone")  # of images; `standard` leaves out what does not suit them
+_SMALL = 48  # pixels of the longer side below which turning would blur what there is to see
 BEFORE = {"table": ("smote",)}  # made once from the training rows, before the training
 NONE = "none"
 
@@ -59,6 +63,46 @@ def names(kind: str) -> list[str]:
         ['none', 'noise', 'scaling']
     """
     return [NONE, *PRESETS.get(kind, {}), *BEFORE.get(kind, ())]
+
+
+def standard(form: Form, classes: Sequence[Any]) -> tuple[tuple[str, ...], str]:
+    """The augmentations of images that `standard` stands for: those that leave the class what it is.
+
+    Args:
+        form: of the images.
+        classes: their labels.
+
+    Returns:
+        Their names, and why others are left out.
+
+    Example:
+        >>> standard(Form(28, 28, 1), range(10))[0]
+        ('shift',)
+    """
+    signs = all(len(str(label)) <= 2 for label in classes)
+    without = {
+        "mirror": "grey images may show signs, whose mirror images mean something else" * (form.channels == 1)
+        or "classes named like digits or letters may be signs, whose mirror images mean something else" * (bool(classes) and signs),
+        "turn": "turning blurs small images" * (max(form.height, form.width) < _SMALL),
+        "tone": "grey images differ by their brightness" * (form.channels == 1),
+    }
+    names = tuple(name for name in STANDARD if not without.get(name))
+    return names, "; ".join(f"no {name}: {why}" for name, why in without.items() if why)
+
+
+def suited(given: Any, form: Form, classes: Sequence[Any] = ()) -> tuple[Any, str]:
+    """What `augment` was given for images, with `standard` spelled out, and what to say of that."""
+    words = [part.strip() for part in given.split(",")] if isinstance(given, str) else []
+    if "standard" not in words:
+        return given, ""
+    chosen, why = standard(form, classes)
+    spelled = [name for word in words for name in (chosen if word == "standard" else (word,))]
+    said = f"augmentation standard is {', '.join(chosen)}" + (f" ({why}; add what does no harm here by its name)" if why else "")
+    return ",".join(dict.fromkeys(spelled)), said
+
+
+def _made(kind: str, chosen: Sequence[str]) -> list[nn.Layer]:
+    return [layer for name in chosen for layer in PRESETS[kind][name]()]
 
 
 def wanted(kind: str, given: Any) -> tuple[list[str], Any]:
