@@ -71,7 +71,7 @@ def fitting(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--skip-corrupt", is_flag=True, help="Images: leave out files that cannot be read."),
         click.option(
             "--augment", metavar="NAMES",
-            help="Change samples while training, with commas between: images light, standard (mirrors), randaugment, mixup...; "
+            help="Change samples while training, with commas between: images standard (what suits them), mirror, randaugment, mixup...; "
             "tables noise, mixup, smote...; texts standard...; an unknown name lists them all.",
         ),
         click.option(
