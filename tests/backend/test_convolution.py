@@ -45,6 +45,15 @@ def tiled_case(rng):
     return rng.randint(4, 9), size, rng.choice([16, 32, 48]), (3, 3), rng.choice([16, 32, 80]), attrs
 
 
+def halved_case(rng):
+    """One whose kernel is 2 x 2, or twice its stride: 2 x 2 on blocks, or in each phase of a gradient; tiles have a side of 2 or 3."""
+    stride = rng.choice([1, 2])
+    size = tuple(stride * rng.choice([4, 4, 5, 7, 8, 10]) + rng.randint(0, 1) for _ in range(2))
+    low, high = ((rng.randint(0, 1), rng.randint(0, 1)) for _ in range(2))
+    attrs = dict(stride=(stride, stride), dilation=(1, 1), low=low, high=high, groups=1)
+    return rng.choice([5, 12, 14]), size, rng.choice([16, 32, 48]), (2 * stride, 2 * stride), rng.choice([16, 32, 80]), attrs
+
+
 def build(case, dtype):
     """Graphs of a convolution with bias and activation and of its gradients, and operands for them."""
     n, size, channels, kernel, filters, attrs = case
@@ -119,7 +128,7 @@ def differences(make, seed, count):
 
 
 @pytest.mark.parametrize("bits", WIDTHS)
-@pytest.mark.parametrize("make", [any_case, tiled_case])
+@pytest.mark.parametrize("make", [any_case, tiled_case, halved_case])
 def test_any_convolution_is_that_of_numpy(bits, make):
     environment = {**os.environ, "SALTUS_VECTOR_BITS": str(bits)}
     command = [sys.executable, __file__, make.__name__, str(bits), "40" if make is any_case else "10"]
@@ -134,11 +143,15 @@ def test_tiles_are_used_where_they_pay_and_only_there():
         return engine.compile_graph((x, w), (ops.conv(x, w, **attrs),), donate=(), name="convolution").explain(timed=False)
 
     assert "(kernel)" in kernels(16, 16, 32, 32)
+    x, w = placeholder((16, 4, 4, 32), dt.float32), placeholder((4, 4, 16, 32), dt.float32)
+    size, attrs = (8, 8), dict(stride=(2, 2), dilation=(1, 1), low=(1, 1), high=(1, 1), groups=1)
+    program = engine.compile_graph((x, w), (ops.conv_input(x, w, size=size, **attrs),), donate=(), name="convolution")
+    assert program.explain(timed=False).count("(kernel)") == 4  # small maps: each phase by tiles of 2 x 2
     for few in ((16, 16, 3, 32), (16, 16, 32, 32, 2), (1, 4, 64, 64), (16, 3, 32, 32)):
         assert "(kernel)" not in kernels(*few)
 
 
-@pytest.mark.parametrize("make", [any_case, tiled_case])
+@pytest.mark.parametrize("make", [any_case, tiled_case, halved_case])
 def test_results_are_the_same_bits_for_any_number_of_threads(make):
     script = (
         "import sys, hashlib, random; sys.path.insert(0, sys.argv[1]); import test_convolution as t\n"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from saltus.ir.node import Node
 from saltus.ir.spec import Shape
 from saltus.schedule.view import View
+from saltus.transform.tiles import LEAST_GAIN, gain, tile_side
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,11 @@ class Patches:
     def columns(self) -> int:
         return self.channels * math.prod(a.kernel for a in self.axes)
 
+    @property
+    def side(self) -> int:
+        """Side of a tile, where it is computed by tiles."""
+        return tile_side(self.axes[0].kernel, tuple(a.out for a in self.axes))
+
     @staticmethod
     def tiled(node: Node) -> bool:
         """Whether a convolution (or the gradient of its kernel) is computed by tiles with fewer multiplications: backend/cpu/winograd.py.
@@ -84,12 +90,11 @@ class Patches:
             return False
         channels, filters = node.src[0].shape[-1], node.shape[-1]
         out = (node.src[1] if weight else node).shape[:-1]
-        side = 5 - kernel[0]  # of a tile
+        side = tile_side(kernel[0], out[1:])
         tiles = out[0] * -(-out[1] // side) * -(-out[2] // side)
-        used = math.prod(out) / (side * side * tiles)  # tiles that hang over the edge compute what nobody needs
-        suits = channels % 16 == 0 and filters % 16 == 0 and used >= 0.7
-        most = 256 * 256 if weight else 512 * 512  # beyond, partial sums or the transformed kernel pass through memory too often
-        return suits and channels * filters <= most and tiles >= 48 and tiles * (256 if weight else 2048) >= channels * filters
+        suits = channels % 16 == 0 and filters % 16 == 0 and gain(kernel[0], out[1:]) >= LEAST_GAIN
+        most = 512 * 256 if weight else 512 * 512  # beyond, partial sums or the transformed kernel pass through memory too often
+        return suits and channels * filters <= most and tiles >= 48 and tiles * (512 if weight else 2048) >= channels * filters
 
     @staticmethod
     def apart(node: Node) -> bool:

@@ -20,6 +20,7 @@ from saltus.ops.contract import matmul
 from saltus.ops.convolution import conv, conv_input, conv_weight, interleave, out_size, reach
 from saltus.ops.windows import fold
 from saltus.transform.loops import SCAN, Loop
+from saltus.transform.tiles import LEAST_GAIN, gain, tile_products
 
 
 def lower_convolutions(outputs: Sequence[Node]) -> list[Node]:
@@ -123,10 +124,8 @@ def _narrow_weight(x: Node, g: Node, kernel: Shape, stride: Shape, dilation: Sha
 
 def _even(kernel: Shape, stride: Shape, dilation: Shape, out: Shape, channels: int, filters: int) -> bool:
     """Whether a strided convolution is one of neighbouring blocks that the engine computes with fewer multiplications."""
-    if min(out) < 6:
-        return False
     known = all(k == 2 * s and s > 1 for k, s in zip(kernel, stride, strict=True)) and max(dilation) == 1
-    return known and len(kernel) == 2 and channels % 16 == 0 and filters % 16 == 0
+    return known and len(kernel) == 2 and channels % 16 == 0 and filters % 16 == 0 and min(out) > 0 and gain(2, out) >= LEAST_GAIN
 
 
 def _blocks(x: Node, out: Shape, stride: Shape, low: Shape) -> Node:
@@ -206,7 +205,9 @@ def _conv_input(
     if groups == 1 and _narrow(w.shape[-2], w.shape[-1]):
         return _narrow_input(g, w, size, stride, dilation, low, high)
     if groups == 1 and _even(kernel, stride, dilation, g.shape[1:-1], w.shape[-2], w.shape[-1]):
-        return _even_input(g, w, size, stride, low)
+        given = g.shape[1:-1]
+        if tile_products(2, (given[0] + 1, given[1] + 1)) <= tile_products(2, given):  # else the phases have fewer, one by one
+            return _even_input(g, w, size, stride, low)
     # out[i] = sum over k of g[(i + low - k * dilation) / stride]: outputs i = stride * j + p use the kernel elements that make it whole
     shape = (g.shape[0], *size, w.shape[-2] * groups)
     phases = [[_phase(p, *axis) for p in range(axis[2])] for axis in zip(size, kernel, stride, dilation, low, g.shape[1:-1], strict=True)]
@@ -275,7 +276,7 @@ def _conv_weight(
         return move.reshape(matmul(left, right, ta=True, tb=False), (*kernel, x.shape[-1], g.shape[-1]))
     if _narrow(g.shape[-1], x.shape[-1]):
         return _narrow_weight(x, g, kernel, stride, dilation, low)
-    many = math.prod(stride) * x.shape[-1] * g.shape[-1] > 256 * 256
+    many = math.prod(stride) * x.shape[-1] * g.shape[-1] > 512 * 256
     if not many and _even(kernel, stride, dilation, g.shape[1:-1], x.shape[-1], g.shape[-1]):
         plain: dict[str, Any] = {"stride": (1, 1), "dilation": (1, 1), "low": (0, 0), "high": (0, 0)}
         made = conv_weight(_blocks(x, g.shape[1:-1], stride, low), g, kernel=(2, 2), groups=1, **plain)

@@ -222,9 +222,10 @@ def _tiled(node: Node, product: _Product, epilogue: Epilogue, label: str, why: s
     assert patches is not None
     source = (x.base, x.offset * size)
     if node.op.name == "conv":
-        u = placeholder((16 * patches.channels * filters * size,), dt.uint8)
+        edge = patches.side + patches.axes[0].kernel - 1
+        u = placeholder((edge * edge * patches.channels * filters * size,), dt.uint8)
         forward = winograd.ForwardKernel(patches, source, u, filters, node.dtype, vector_bits, epilogue, label, why)
-        return [[winograd.WeightKernel(other, u, label)], [forward]]
+        return [[winograd.WeightKernel(other, edge, u, label)], [forward]]
     gradients = (other.base, other.offset * size)
     gradient = winograd.GradientKernel(patches, source, gradients, None, filters, node.dtype, vector_bits, label, why)
     gradient.partials = placeholder((gradient.partial_bytes,), dt.uint8)

@@ -1,10 +1,11 @@
-"""Convolutions with fewer multiplications: Winograd's minimal filtering F(2 x 2, 3 x 3), and F(3 x 3, 2 x 2) for kernels of 2 x 2.
+"""Convolutions with fewer multiplications: Winograd's minimal filtering.
 
-The outputs of a tile need 16 products a channel and filter instead of 36. A tile's 4 x 4 patch d and the kernel g are transformed,
-V = B'dB and U = GgG', their products M = V * U are summed over channels as 16 matrix products, and A'MA are the outputs. The kernel's
-gradient is the transpose of the same: G'(V * AyA')G, summed over tiles. All transforms only add and halve, so the error stays near
-that of the direct sum (about 2e-7 of the largest value in float32; a test holds it below 1e-5). A chunk keeps V and M of its tiles
-in scratch that fits the cache; only the transformed kernel passes through memory.
+F(2 x 2, 3 x 3) for kernels of 3 x 3; F(3 x 3, 2 x 2) or F(2 x 2, 2 x 2) for kernels of 2 x 2, whichever takes fewer. The outputs of a
+tile need 16 products a channel and filter instead of 36, or 9 instead of 16. A tile's patch d and the kernel g are transformed, V = B'dB
+and U = GgG', their products M = V * U are summed over channels, a matrix product for each place of the patch, and A'MA are the
+outputs. The kernel's gradient is the transpose of the same: G'(V * AyA')G, summed over tiles. All transforms only add and halve, so
+the error stays near that of the direct sum (about 2e-7 of the largest value in float32; a test holds it below 1e-5). A chunk keeps V
+and M of its tiles in scratch that fits the cache; only the transformed kernel passes through memory.
 
 Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", 2015.
 """
@@ -23,7 +24,6 @@ from saltus.ir.node import Node
 from saltus.schedule.patches import Patches
 from saltus.schedule.view import View
 
-_PLACES = 16  # of a transformed tile
 _TILE_WORDS = (
     "x", "u", "tiles", "block", "across", "down", "channels", "filters", "batch_stride", "row_step", "column_step", "height", "width",
     "low_row", "low_column", "out_height", "out_width", "v_line", "v_place", "m_line", "m_place", "m_offset", "blocks",
@@ -33,38 +33,47 @@ _WEIGHT_WORDS = ("w", "u", "channels", "filters", "row", "column", "channel", "f
 _GRADIENT_COMBINE_WORDS = ("partials", "parts", "channels", "filters")
 _CHUNK_CHANNELS = 16  # of the kernel's transforms
 _SCRATCH = {"forward": 384 * 1024, "gradient": 320 * 1024}  # with the transformed kernel it shares a second-level cache of a megabyte
-_KERNEL_BYTES = 1280 * 1024  # of the transformed kernel that a chunk uses: it gets a block of the filters where that is more
+# of the transformed kernel that a chunk uses, or of the sums that it makes: it gets a block of the filters where that is more
+_KERNEL_BYTES = {"forward": 1280 * 1024, "gradient": 1024 * 1024}
 _HEIGHTS = {512: 12, 256: 6, 128: 8}
 _GRADIENT_HEIGHTS = {512: 8, 256: 4, 128: 8}  # divide 16, as channels do
 _VECTORS = {512: 2, 256: 2, 128: 3}
-_PARTS_BYTES = 16 * 1024 * 1024  # of partial sums of a kernel's gradient
+_PARTS_BYTES = 8 * 1024 * 1024  # of partial sums of a kernel's gradient
 _MOST_PARTS = 16
 
 
-# --- transforms: four values of an axis at a time -----------------------------------------------------------------------
+# --- transforms: the values of an axis at a time, four or three of a patch --------------------------------------------------
 def _patch(b: Emitter, d: Sequence[Value]) -> list[Value]:
     """B'd"""
+    if len(d) == 3:
+        return [b.sub(d[0], d[1]), d[1], b.sub(d[1], d[2])]
     return [b.sub(d[0], d[2]), b.add(d[1], d[2]), b.sub(d[2], d[1]), b.sub(d[1], d[3])]
 
 
 def _outputs(b: Emitter, m: Sequence[Value], tile_side: int) -> list[Value]:
     """A'm"""
+    if len(m) == 3:
+        return [b.add(m[0], m[1]), b.sub(m[1], m[2])]
     both, difference = b.add(m[1], m[2]), b.sub(m[1], m[2])
     if tile_side == 2:
         return [b.add(m[0], both), b.sub(difference, m[3])]
     return [b.add(m[0], both), difference, b.sub(both, m[3])]
 
 
-def _spread(b: Emitter, y: Sequence[Value]) -> list[Value]:
+def _spread(b: Emitter, y: Sequence[Value], edge: int) -> list[Value]:
     """Ay"""
+    if edge == 3:
+        return [y[0], b.add(y[0], y[1]), b.neg(y[1])]
     if len(y) == 2:
         return [y[0], b.add(y[0], y[1]), b.sub(y[0], y[1]), b.neg(y[1])]
     ends = b.add(y[0], y[2])
     return [y[0], b.add(ends, y[1]), b.sub(ends, y[1]), b.neg(y[2])]
 
 
-def _kernel(b: Emitter, g: Sequence[Value]) -> list[Value]:
+def _kernel(b: Emitter, g: Sequence[Value], edge: int) -> list[Value]:
     """Gg"""
+    if edge == 3:
+        return [g[0], b.add(g[0], g[1]), g[1]]
     half = b.like(0.5, g[0])
     if len(g) == 2:
         ends, middle = b.mul(g[0], half), b.mul(g[1], half)
@@ -75,6 +84,8 @@ def _kernel(b: Emitter, g: Sequence[Value]) -> list[Value]:
 
 def _kernel_back(b: Emitter, s: Sequence[Value], kernel_side: int) -> list[Value]:
     """G's"""
+    if len(s) == 3:
+        return [b.add(s[0], s[1]), b.add(s[1], s[2])]
     half = b.like(0.5, s[0])
     both, difference = b.mul(b.add(s[1], s[2]), half), b.mul(b.sub(s[1], s[2]), half)
     if kernel_side == 2:
@@ -109,18 +120,18 @@ class WinogradKernel:
 class WeightKernel(WinogradKernel):
     """U = GgG' for every channel and filter."""
 
-    def __init__(self, view: View, u: Node, label: str) -> None:
-        self.view, self.u, self.label, self.dtype = view, u, label + " (kernel)", view.base.dtype
+    def __init__(self, view: View, edge: int, u: Node, label: str) -> None:
+        self.view, self.edge, self.u, self.label, self.dtype = view, edge, u, label + " (kernel)", view.base.dtype
         self.channels, self.filters = view.shape[-2:]
         self.elements = math.prod(view.shape[:2])
-        self.nbytes = (self.elements + _PLACES) * self.channels * self.filters * self.dtype.itemsize
+        self.nbytes = (self.elements + edge * edge) * self.channels * self.filters * self.dtype.itemsize
         self.why = "the kernel is transformed once for all tiles"
         channel, filter_ = view.strides[-2:]
         self.reads = "filters" if filter_ == 1 else "channels" if channel == 1 else "any"  # what lies next to each other in memory
         self.scratch = self.elements * _CHUNK_CHANNELS * _CHUNK_CHANNELS * 8 if self.reads == "channels" else 0
 
     def key(self) -> str:
-        return f"winograd kernel {self.view.shape[0]} {self.dtype.name} {self.reads}"
+        return f"winograd kernel {self.view.shape[0]} {self.edge} {self.dtype.name} {self.reads}"
 
     def words(self) -> tuple[list[int], list[tuple[int, Node, int]], int]:
         words = [0, 0, self.channels, self.filters, *self.view.strides]
@@ -143,7 +154,7 @@ class WeightKernel(WinogradKernel):
 
         def write(channel: Value, column: Value, values: Sequence[Value]) -> None:
             target = b.offset(w["u"], b.add(b.mul(channel, w["filters"]), column), dtype)
-            for line in _square(b, _kernel, [values[side * i : side * i + side] for i in range(side)]):
+            for line in _square(b, lambda b, g: _kernel(b, g, self.edge), [values[side * i : side * i + side] for i in range(side)]):
                 for value in line:
                     b.store(value, target, dtype)
                     target = b.offset(target, b.mul(w["channels"], w["filters"]), dtype)
@@ -176,29 +187,35 @@ class _Tiles(WinogradKernel):
     def __init__(self, patches: Patches, x: tuple[Node, int], u: Node, filters: int, dtype: DType, vector_bits: int) -> None:
         self.patches, self.x, self.u, self.filters, self.dtype = patches, x, u, filters, dtype
         rows, columns = patches.axes
-        self.side = 5 - rows.kernel  # of a tile's outputs
+        self.side = patches.side  # of a tile's outputs
+        self.edge = self.side + rows.kernel - 1  # of a tile's patch
+        self.places = self.edge * self.edge
         self.down, self.across = -(-rows.out // self.side), -(-columns.out // self.side)
         self.tiles = patches.batch * self.down * self.across
         lanes, height = vector_bits // dtype.bits, _HEIGHTS[vector_bits]
         size = dtype.itemsize
-        self.column_block = max(32, _KERNEL_BYTES // (_PLACES * patches.channels * size) // 32 * 32)
+        self.column_block = max(32, _KERNEL_BYTES[self.kind] // (self.places * patches.channels * size) // 32 * 32)
         self.column_blocks = -(-filters // self.column_block)
         self.v_line, self.m_line = (n + (lanes if n * size % 1024 == 0 else 0) for n in (patches.channels, min(filters, self.column_block)))
-        bytes_a_tile = _PLACES * (self.v_line + self.m_line) * size
-        block = max(1, _SCRATCH[self.kind] // (bytes_a_tile * height))
+        bytes_a_tile = self.places * (self.v_line + self.m_line) * size
+        block = max(1, self._room() // (bytes_a_tile * height))
         self.block = height * min(block, max(1, -(-self.tiles // height)))
         self.v_place, self.m_place = self.block * self.v_line, self.block * self.m_line
-        self.scratch = _PLACES * (self.v_place + self.m_place) * size
+        self.scratch = self.places * (self.v_place + self.m_place) * size
         self.blocks = -(-self.tiles // self.block)
         self.flops = 2 * patches.rows * patches.columns * filters
         self.nbytes = size * (patches.batch * rows.size * columns.size * patches.channels + patches.rows * filters)
+
+    def _room(self) -> int:
+        """Bytes of scratch for a block of tiles."""
+        return _SCRATCH[self.kind]
 
     def _words(self) -> tuple[list[int], list[tuple[int, Node, int]]]:
         p, (rows, columns) = self.patches, self.patches.axes
         words = [
             0, 0, self.tiles, self.block, self.across, self.down, p.channels, self.filters, p.batch_stride, rows.step, columns.step,
             rows.size, columns.size, rows.low, columns.low, rows.out, columns.out, self.v_line, self.v_place, self.m_line, self.m_place,
-            _PLACES * self.v_place, self.blocks, self.column_block,
+            self.places * self.v_place, self.blocks, self.column_block,
         ]  # fmt: skip
         return words, [(0, *self.x), (1, self.u, 0)]
 
@@ -226,17 +243,17 @@ class _Tiles(WinogradKernel):
             base = b.mul(array, w["batch_stride"])
             base = b.add(base, b.add(b.mul(corner[0], w["row_step"]), b.mul(corner[1], w["column_step"])))
             source = b.offset(w["x"], base, dtype)
-            inside = [b.and_(b.greater_equal(c, zero), b.less_equal(b.add(c, b.index(4)), w[n]))
+            inside = [b.and_(b.greater_equal(c, zero), b.less_equal(b.add(c, b.index(self.edge)), w[n]))
                       for c, n in zip(corner, ("height", "width"), strict=True)]  # fmt: skip
-            column_steps = [b.mul(w["column_step"], b.index(j)) for j in range(4)]
+            column_steps = [b.mul(w["column_step"], b.index(j)) for j in range(self.edge)]
 
             def run(masks: list[list[Value]] | None, source: Value = source, line: Value = line) -> list[Value]:
                 with b.loop(0, w["channels"], lanes) as channel:
                     rows = []
                     pointer = b.offset(source, channel.index, dtype)
-                    for i in range(4):
+                    for i in range(self.edge):
                         row = []
-                        for j in range(4):
+                        for j in range(self.edge):
                             mask = None if masks is None else masks[i][j]
                             row.append(b.load(b.offset(pointer, column_steps[j], dtype), dtype, lanes, mask))
                         rows.append(row)
@@ -251,7 +268,7 @@ class _Tiles(WinogradKernel):
             def edges() -> list[Value]:
                 known = []
                 for c, n in zip(corner, ("height", "width"), strict=True):
-                    at = [b.add(c, b.index(i)) for i in range(4)]
+                    at = [b.add(c, b.index(i)) for i in range(self.edge)]
                     known.append([b.and_(b.greater_equal(a, zero), b.less(a, w[n])) for a in at])
                 return run([[b.splat(b.and_(r, c), lanes) for c in known[1]] for r in known[0]])
 
@@ -294,7 +311,7 @@ class ForwardKernel(_Tiles):
         self.epilogue, self.label, self.why = epilogue, label, why
 
     def key(self) -> str:
-        return f"winograd {self.side} {self.dtype.name} {self.epilogue.key()}"
+        return f"winograd {self.side} {self.edge} {self.dtype.name} {self.epilogue.key()}"
 
     def words(self) -> tuple[list[int], list[tuple[int, Node, int]], int]:
         words, pointers = self._words()
@@ -313,7 +330,7 @@ class ForwardKernel(_Tiles):
         self._transform_patches(b, w, v, first, last)
         height = _HEIGHTS[vector_bits]
         lines = b.div(b.add(b.sub(last, first), b.index(height - 1)), b.index(height))
-        with b.loop(0, _PLACES) as place:
+        with b.loop(0, self.places) as place:
             here_v = b.offset(v, b.mul(place.index, w["v_place"]), dtype)
             here_m = b.offset(m, b.mul(place.index, w["m_place"]), dtype)
             here_u = b.offset(w["u"], b.add(b.mul(place.index, b.mul(w["channels"], w["filters"])), start), dtype)
@@ -337,9 +354,9 @@ class ForwardKernel(_Tiles):
             with b.loop(0, width, lanes) as column:
                 source = b.offset(line, column.index, dtype)
                 square = []
-                for _ in range(4):
+                for _ in range(self.edge):
                     values = []
-                    for _ in range(4):
+                    for _ in range(self.edge):
                         values.append(b.load(source, dtype, lanes))
                         source = b.offset(source, w["m_place"], dtype)
                     square.append(values)
@@ -361,14 +378,19 @@ class GradientKernel(_Tiles):
                  vector_bits: int, label: str, why: str) -> None:  # fmt: skip
         super().__init__(patches, x, g[0], filters, dtype, vector_bits)
         self.g, self.partials, self.label, self.why = g, partials, label, why
-        own = _PLACES * patches.channels * filters * dtype.itemsize
-        self.parts = max(1, min(_MOST_PARTS, self.blocks, _PARTS_BYTES // own))
+        own = self.places * patches.channels * filters * dtype.itemsize
+        self.parts = max(1, min(_MOST_PARTS // self.column_blocks, self.blocks, _PARTS_BYTES // own))
         self.span = -(-self.blocks // self.parts)  # blocks of a part
         self.parts = -(-self.blocks // self.span)
         self.partial_bytes = self.parts * own
 
+    def _room(self) -> int:
+        """Twice as much where the sums do not stay in the cache: they are read and written once for each block."""
+        sums = self.places * self.patches.channels * min(self.filters, self.column_block) * self.dtype.itemsize
+        return _SCRATCH[self.kind] * (2 if sums > _SCRATCH[self.kind] else 1)
+
     def key(self) -> str:
-        return f"winograd gradient {self.side} {self.dtype.name}"
+        return f"winograd gradient {self.side} {self.edge} {self.dtype.name}"
 
     def words(self) -> tuple[list[int], list[tuple[int, Node, int]], int]:
         words, pointers = self._words()
@@ -386,7 +408,7 @@ class GradientKernel(_Tiles):
         matrix = b.mul(w["channels"], w["filters"])
         part = b.rem(b.parameters[1], w["parts"])
         start, width = self._columns(b, w, b.div(b.parameters[1], w["parts"]))
-        sums_of = b.offset(w["partials"], b.add(b.mul(part, b.mul(matrix, b.index(_PLACES))), start), dtype)
+        sums_of = b.offset(w["partials"], b.add(b.mul(part, b.mul(matrix, b.index(self.places))), start), dtype)
         begin = b.mul(part, w["span"])
         end = b.minimum(b.add(begin, w["span"]), w["blocks"])
         height = _GRADIENT_HEIGHTS[vector_bits]
@@ -397,7 +419,7 @@ class GradientKernel(_Tiles):
             fresh = b.equal(block.index, begin)
             self._transform_patches(b, w, v, first, last)
             self._transform_gradient(b, w, m, first, last, start, width)
-            with b.loop(0, _PLACES) as place:
+            with b.loop(0, self.places) as place:
                 here_v = b.offset(v, b.mul(place.index, w["v_place"]), dtype)
                 here_m = b.offset(m, b.mul(place.index, w["m_place"]), dtype)
                 here_s = b.offset(sums_of, b.mul(place.index, matrix), dtype)
@@ -431,7 +453,7 @@ class GradientKernel(_Tiles):
                 at = [[b.offset(source, column.index, dtype) for source in line_] for line_ in sources]
                 square = [[b.load(at[i][j], dtype, lanes, masks[i][j]) for j in range(self.side)] for i in range(self.side)]
                 target = b.offset(line, column.index, dtype)
-                for values in _square(b, _spread, square):
+                for values in _square(b, lambda b, y: _spread(b, y, self.edge), square):
                     for value in values:
                         b.store(value, target, dtype)
                         target = b.offset(target, w["m_place"], dtype)
@@ -447,7 +469,7 @@ class GradientCombineKernel(WinogradKernel):
         self.nbytes = gradient.partial_bytes
 
     def key(self) -> str:
-        return f"winograd combine {self.gradient.side} {self.gradient.dtype.name} {self.epilogue.key()}"
+        return f"winograd combine {self.gradient.side} {self.gradient.edge} {self.gradient.dtype.name} {self.epilogue.key()}"
 
     def words(self) -> tuple[list[int], list[tuple[int, Node, int]], int]:
         channels = self.gradient.patches.channels
@@ -458,22 +480,23 @@ class GradientCombineKernel(WinogradKernel):
     def emit(self, symbol: str, vector_bits: int, functions: dict[str, Any]) -> str:
         b = Emitter(symbol, PARAMETERS, vector_bits, math_functions=functions)
         self.epilogue.begin(b)
-        dtype, side = self.gradient.dtype, 5 - self.gradient.side
+        dtype, edge, places = self.gradient.dtype, self.gradient.edge, self.gradient.places
+        side = edge + 1 - self.gradient.side  # of the kernel
         w, lanes = b.arguments(_GRADIENT_COMBINE_WORDS, ("partials",)), vector_bits // dtype.bits
         first = b.mul(b.parameters[1], b.index(_CHUNK_CHANNELS))
         last = b.minimum(b.add(first, b.index(_CHUNK_CHANNELS)), w["channels"])
         matrix = b.mul(w["channels"], w["filters"])
-        part = b.mul(matrix, b.index(_PLACES))
+        part = b.mul(matrix, b.index(places))
         with b.loop(first, last) as channel, b.loop(0, w["filters"], lanes) as column:
             at = b.offset(w["partials"], b.add(b.mul(channel.index, w["filters"]), column.index), dtype)
 
             def values(base: Value) -> list[Value]:
-                return [b.load(b.offset(base, b.mul(matrix, b.index(p)), dtype), dtype, lanes) for p in range(_PLACES)]
+                return [b.load(b.offset(base, b.mul(matrix, b.index(p)), dtype), dtype, lanes) for p in range(places)]
 
             with b.loop(1, w["parts"], 1, values(at)) as turn:
                 other = values(b.offset(at, b.mul(turn.index, part), dtype))
                 turn.next([b.add(x, y) for x, y in zip(turn.carried, other, strict=True)])
-            square = [turn.results[4 * i : 4 * i + 4] for i in range(4)]
+            square = [turn.results[edge * i : edge * i + edge] for i in range(edge)]
             for i, made in enumerate(_square(b, lambda b, s: _kernel_back(b, s, side), square)):
                 for j, value in enumerate(made):
                     row = b.add(b.mul(w["channels"], b.index(side * i + j)), channel.index)
