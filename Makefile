@@ -58,6 +58,7 @@ clean:
 .venv-peers/peers.stamp:
 	$(PYTHON) -m venv .venv-peers
 	$(PEERS)/python -m pip install --quiet --disable-pip-version-check numpy torch==2.13.0 jax scikit-learn optuna pillow
+	$(PEERS)/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0
 	@touch $@
 
 .venv-tensorflow/peers.stamp:

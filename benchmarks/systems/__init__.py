@@ -82,7 +82,9 @@ def modes(system: str, work: Work) -> tuple[str, ...]:
             return ("DataLoader", "batches by index", "batches by index, one thread")
         case "torch", Search():
             return ("DataLoader", "batches by index", "batches by index, one thread", "batches by index, two at a time")
-        case "torch", Augmentation() | Fashion():
+        case "torch", Augmentation():
+            return ("torchvision v2", "torchvision v2, workers", "by hand, channels_last", "by hand, NCHW")
+        case "torch", Fashion():
             return ("channels_last", "NCHW")
         case "sklearn", CrossValidation():
             return ("processes", "threads")
