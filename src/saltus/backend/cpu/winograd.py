@@ -34,7 +34,7 @@ _GRADIENT_COMBINE_WORDS = ("partials", "parts", "channels", "filters")
 _CHUNK_CHANNELS = 16  # of the kernel's transforms
 _SCRATCH = {"forward": 384 * 1024, "gradient": 320 * 1024}  # with the transformed kernel it shares a second-level cache of a megabyte
 # of the transformed kernel that a chunk uses, or of the sums that it makes: it gets a block of the filters where that is more
-_KERNEL_BYTES = {"forward": 1280 * 1024, "gradient": 1024 * 1024}
+_KERNEL_BYTES = {"forward": 5 * 1024 * 1024, "gradient": 1024 * 1024}
 _HEIGHTS = {512: 12, 256: 6, 128: 8}
 _GRADIENT_HEIGHTS = {512: 8, 256: 4, 128: 8}  # divide 16, as channels do
 _VECTORS = {512: 2, 256: 2, 128: 3}
@@ -198,17 +198,16 @@ class _Tiles(WinogradKernel):
         self.column_blocks = -(-filters // self.column_block)
         self.v_line, self.m_line = (n + (lanes if n * size % 1024 == 0 else 0) for n in (patches.channels, min(filters, self.column_block)))
         bytes_a_tile = self.places * (self.v_line + self.m_line) * size
-        block = max(1, self._room() // (bytes_a_tile * height))
+        # the transformed kernel, or the sums, are read once for each block of tiles: where they do not stay in the cache, blocks are larger
+        room = _SCRATCH[self.kind]
+        room *= 2 if self.places * patches.channels * min(filters, self.column_block) * size > room else 1
+        block = max(1, room // (bytes_a_tile * height))
         self.block = height * min(block, max(1, -(-self.tiles // height)))
         self.v_place, self.m_place = self.block * self.v_line, self.block * self.m_line
         self.scratch = self.places * (self.v_place + self.m_place) * size
         self.blocks = -(-self.tiles // self.block)
         self.flops = 2 * patches.rows * patches.columns * filters
         self.nbytes = size * (patches.batch * rows.size * columns.size * patches.channels + patches.rows * filters)
-
-    def _room(self) -> int:
-        """Bytes of scratch for a block of tiles."""
-        return _SCRATCH[self.kind]
 
     def _words(self) -> tuple[list[int], list[tuple[int, Node, int]]]:
         p, (rows, columns) = self.patches, self.patches.axes
@@ -383,11 +382,6 @@ class GradientKernel(_Tiles):
         self.span = -(-self.blocks // self.parts)  # blocks of a part
         self.parts = -(-self.blocks // self.span)
         self.partial_bytes = self.parts * own
-
-    def _room(self) -> int:
-        """Twice as much where the sums do not stay in the cache: they are read and written once for each block."""
-        sums = self.places * self.patches.channels * min(self.filters, self.column_block) * self.dtype.itemsize
-        return _SCRATCH[self.kind] * (2 if sums > _SCRATCH[self.kind] else 1)
 
     def key(self) -> str:
         return f"winograd gradient {self.side} {self.edge} {self.dtype.name}"
