@@ -9,6 +9,7 @@ import saltus as sl
 from saltus import nn
 from saltus.base import tree
 from saltus.base.errors import ArgumentError, DataError
+from saltus.train import kinds
 
 
 def data(rows=256):
@@ -106,3 +107,47 @@ def test_a_step_and_a_prediction_can_be_looked_at_without_training():
     assert len(use.splitlines()) < len(step.splitlines())
     np.testing.assert_array_equal(model.predict(x), before)
     assert model.state()["step"].item() == 0
+
+
+TEXTS = {"text": ["a fine film", "a fine and warm film", "a dull film", "dull and long"] * 15, "label": ["good", "good", "bad", "bad"] * 15}
+
+
+def prepared(kind):
+    """Encoded data of a kind, and a model for them."""
+    day, y = np.arange(200), np.arange(60) % 3
+    pixels = np.random.default_rng(0).integers(0, 60, (60, 8, 8)).astype("uint8") + (60 * y).astype("uint8")[:, None, None]
+    given = {
+        "images": ((pixels, y), None), "text": (TEXTS, "label"), "table": ({"a": day % 5, "b": day % 3, "y": day % 2}, "y"),
+        "series": ({"day": np.datetime64("2023-01-01") + day, "sold": 10 + day % 7}, "sold"),
+    }  # fmt: skip
+    made = kinds.named(kind).prepare(*given[kind], kinds.named(kind).options(verbose=0))
+    return made.build(made.options, 16, 3), made.learnt
+
+
+@pytest.mark.parametrize("kind", kinds.names())
+def test_every_kind_of_data_is_probed_without_a_trace(kind):
+    probed, learnt = prepared(kind)
+    plain, _ = prepared(kind)
+    for trained in (probed, plain):
+        trained.fit(learnt.inputs, learnt.target, epochs=1, batch_size=16, verbose=0)
+    before = state_of(probed)
+    found = probed.find_learning_rate(learnt.inputs, learnt.target, steps=30, batch_size=16)
+    assert 1e-6 < found.suggestion <= found.highest < 10
+    size = probed.find_batch_size(learnt.inputs, learnt.target, memory=1 << 26).batch_size
+    assert 1 <= size <= len(learnt)
+    for (path, old), (_, new) in zip(before, state_of(probed), strict=True):
+        np.testing.assert_array_equal(old, new, err_msg=str(path))
+    for trained in (probed, plain):
+        trained.fit(learnt.inputs, learnt.target, epochs=1, batch_size=16, verbose=0)
+    for (path, old), (_, new) in zip(state_of(plain), state_of(probed), strict=True):
+        np.testing.assert_array_equal(old, new, err_msg=str(path))
+
+
+def test_data_that_are_read_while_training_are_probed_too():
+    x, y = data(400)
+    supply = [(x[k : k + 50], y[k : k + 50]) for k in range(0, 400, 50)]
+    probed = model()
+    found = probed.find_learning_rate(supply, steps=20)
+    assert found.suggestion > 0
+    assert probed.find_batch_size(supply, memory=1 << 24).batch_size >= 128
+    assert probed.fit(supply, epochs=1, verbose=0)["loss"][0] == model().fit(supply, epochs=1, verbose=0)["loss"][0]

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from saltus.base import tree
 from saltus.base.errors import ArgumentError, StorageError
 from saltus.data.lazy import LazyModule
 from saltus.train import fit
-from saltus.train.plan import epoch_order, row_numbers, training_plan
+from saltus.train.opening import opened
+from saltus.train.plan import Pace, epoch_order, row_numbers, training_plan
 from saltus.train.program import Feed
 from saltus.train.records import Table
+from saltus.train.sources import Order
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,7 +28,8 @@ else:
 
 Array = np.ndarray[Any, Any]
 
-_DIVERGED = 4.0  # times the lowest loss
+_DIVERGED = 4.0  # times the losses it began with, which differ from batch to batch
+_PLANNED_WITH = 64  # rows of data that are read while a training runs, to plan batches with
 _SHARE = 0.5  # of the free memory a training may take, when nothing is said
 
 
@@ -100,12 +104,13 @@ class Probing:
         return str(program.explain())
 
     def find_learning_rate(
-        self: Any, x: Any, y: Any, *, low: float = 1e-7, high: float = 10.0, steps: int = 100, batch_size: int = 32, seed: int | None = None
-    ) -> RateRange:
+        self: Any, x: Any, y: Any = None, *, low: float = 1e-7, high: float = 10.0, steps: int = 100, batch_size: int = 32,
+        seed: int | None = None,
+    ) -> RateRange:  # fmt: skip
         """Train a copy with a learning rate that rises from batch to batch, and see where the loss falls and where it bursts.
 
         Args:
-            x, y: as for `fit`.
+            x, y: as for `fit`, also data that are read while the training runs.
             low, high: the first and the last rate.
             steps: batches.
             batch_size: rows of a batch.
@@ -133,14 +138,14 @@ class Probing:
             raise ArgumentError(f"low={low!r}, high={high!r}, steps={steps!r}: expected 0 < low < high and at least 10 steps")
         self._need_loss()
         probe = self.clone(optimizer=replace(self.optimizer, learning_rate=float(low)), metrics=(), weighted_metrics=())
-        data = fit.gathered(probe, x, y)
+        data, _ = _some(probe, x, y, steps * batch_size, self.seed if seed is None else seed)
         built = fit.accepted(probe, data)
         if self._built is not None:
             probe.restore(self.snapshot())
         feed, rows = Feed(data), fit._rows_of(data)
         plan = training_plan(rows, batch_size)
         key, chosen = fit.step_key(self.seed), self.seed if seed is None else seed
-        rates, losses, smooth, best = [], [], 0.0, math.inf
+        rates, losses, smooth = [], [], 0.0
         order = np.arange(0)
         for number in range(steps):
             if len(order) < plan.batch_size:
@@ -156,16 +161,15 @@ class Probing:
             smooth = 0.9 * smooth + 0.1 * loss
             rates.append(rate)
             losses.append(smooth / (1 - 0.9 ** (number + 1)))
-            best = min(best, losses[-1])
-            if number > steps // 10 and losses[-1] > _DIVERGED * best:
+            if number > steps // 10 and losses[-1] > _DIVERGED * max(losses[: steps // 10 + 1]):
                 break
         return _read(np.array(rates), np.array(losses))
 
-    def find_batch_size(self: Any, x: Any, y: Any, *, memory: int | None = None, largest: int | None = None) -> BatchSizes:
+    def find_batch_size(self: Any, x: Any, y: Any = None, *, memory: int | None = None, largest: int | None = None) -> BatchSizes:
         """The largest batch that fits into memory, by planning the training step and not by running it.
 
         Args:
-            x, y: as for `fit`.
+            x, y: as for `fit`, also data that are read while the training runs.
             memory: bytes for the training; None takes half of what is free.
             largest: at most so many rows; None for all there are.
 
@@ -187,9 +191,9 @@ class Probing:
         self._need_loss()
         memory = int(_SHARE * free_memory()) if memory is None else int(memory)
         probe = self.clone()
-        data = fit.gathered(probe, x, y)
+        data, rows = _some(probe, x, y, _PLANNED_WITH, self.seed)
         fit.accepted(probe, data)
-        programs, feed, rows = probe._built.programs, Feed(data), fit._rows_of(data)
+        programs, feed = probe._built.programs, Feed(data)
         fixed = sum(a.nbytes for a in probe._built.state)
         most = min(rows, rows if largest is None else int(largest))
         table: list[dict[str, Any]] = []
@@ -209,15 +213,39 @@ class Probing:
         return BatchSizes(max(fitting), memory, Table(table))
 
 
+def _some(model: Any, x: Any, y: Any, wanted: int, seed: int) -> tuple[dict[str, Any], int]:
+    """Data in memory, or of those that are read while a training runs so many rows; and how many there are in all."""
+    x, y, source = opened(x, y)
+    if source is None:
+        data = fit.gathered(model, x, y)
+        return data, fit._rows_of(data)
+    plan = source.plan(32, 1)
+    parts: list[Any] = []
+    for piece in source.pieces(plan, Pace(plan.full_batches, 0.0), Order(seed, shuffle=True), 0, 0):
+        rows = piece.rows.reshape(-1)
+        parts.append(tree.map(lambda v, rows=rows: np.asarray(v)[rows], piece.feed.tree))
+        if sum(fit._rows_of(part) for part in parts) >= wanted:
+            break
+    return tree.map(lambda *pieces: np.concatenate(pieces), *parts), plan.samples
+
+
 def _read(rates: Array, losses: Array) -> RateRange:
-    """The fastest fall and the lowest point of a curve of losses."""
+    """The fastest fall and the lowest point of a curve of losses; of one that does not fall, of a network that is trained already,
+    where it begins to rise, and a tenth of that.
+    """
     if len(rates) < 5:
         raise ArgumentError("the loss burst at once", fix="begin lower: find_learning_rate(x, y, low=1e-10)")
     lowest = int(np.argmin(losses))
+    if lowest <= len(rates) // 10:
+        level, spread = np.median(losses[: len(losses) // 2 + 1]), np.ptp(losses[: len(losses) // 2 + 1])
+        calm = np.flatnonzero(losses <= level + spread)
+        highest = float(rates[calm[-1]]) * 0.9
+        return RateRange(rates, losses, highest / 10, highest)
     slope = np.gradient(losses, np.log(rates))
     skip = min(len(rates) // 10, lowest)
     fastest = skip + int(np.argmin(slope[skip : max(lowest, skip) + 1]))
-    return RateRange(rates, losses, float(rates[fastest]), float(rates[lowest]) * 0.9)
+    highest = float(rates[lowest]) * 0.9
+    return RateRange(rates, losses, min(float(rates[fastest]), highest), highest)
 
 
 def free_memory() -> int:
