@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
 from xml.etree import ElementTree
 
 import numpy as np
@@ -119,3 +121,57 @@ def test_bench_measures_this_machine(saltus):
     assert figures["threads"] >= 1
     assert all(value > 0 for value in figures.values())
     assert any("GFLOP/s" in name for name in figures)
+
+
+class _Stdin:
+    """Standard input that holds these bytes."""
+
+    def __init__(self, data):
+        self.buffer = io.BytesIO(data)
+
+
+def test_a_dash_reads_a_table_from_standard_input(saltus, flowers, trained, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", _Stdin(flowers.read_bytes()))
+    assert saltus("predict", trained, "-", "-o", "a.csv") == 0
+    assert saltus("predict", trained, "flowers.csv", "-o", "b.csv") == 0
+    assert pl.read_csv("a.csv").equals(pl.read_csv("b.csv"))
+    monkeypatch.setattr(sys, "stdin", _Stdin(b"length;width;colour\n0,1;5,0;red\n"))
+    assert saltus("predict", trained, "-", "--columns", "prediction") == 0
+    assert saltus.out.splitlines()[1].startswith("rose,")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (b"", "standard input is empty"),
+        (b"length,width,colour\n", "standard input has column names but no rows"),
+        (b"length,a\n1,2\n", "'width'"),
+    ],
+)
+def test_standard_input_that_is_no_such_table_is_refused(saltus, trained, monkeypatch, given, said):
+    monkeypatch.setattr(sys, "stdin", _Stdin(given))
+    assert saltus("predict", trained, "-") == 2
+    assert said in saltus.err
+    assert "standard input" in saltus.err
+
+
+def test_numbers_are_predicted_with_the_digits_of_float32_at_most(saltus, flowers):
+    assert saltus("fit", "flowers.csv", "-t", "length", "--epochs", 3, "-q", "--out", "run") == 0
+    assert saltus("predict", "run", "flowers.csv", "--columns", "prediction") == 0
+    made = saltus.out.splitlines()[1:]
+    assert max(len(re.sub(r"[^0-9]", "", word).lstrip("0")) for word in made) <= 9
+    assert all(float(np.float32(word)) == pytest.approx(float(word), rel=1e-7) for word in made)
+    assert len(set(made)) > 100
+
+
+def test_an_evaluation_on_what_was_trained_on_says_so(saltus, flowers, trained):
+    assert saltus("evaluate", trained, "flowers.csv") == 0
+    assert "of these samples were trained on" in saltus.err
+    share = int(re.search(r"(\d+)% of these samples", saltus.err).group(1))
+    assert 60 <= share <= 80  # the rest was held out
+    pl.read_csv("flowers.csv").sample(fraction=1.0, shuffle=True, seed=1).write_parquet("copy.parquet")
+    assert saltus("evaluate", trained, "copy.parquet") == 0
+    assert f"{share}% of these samples were trained on" in saltus.err
+    pl.read_csv("flowers.csv").with_columns(pl.col("length") + 0.0005).write_csv("new.csv")
+    assert saltus("evaluate", trained, "new.csv") == 0
+    assert "trained on" not in saltus.err

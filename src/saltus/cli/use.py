@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,11 +16,13 @@ from saltus.base.errors import ArgumentError, StorageError
 from saltus.cli import runs
 from saltus.cli.fit import source_of
 from saltus.cli.text import results
+from saltus.data.read import read_stream
 from saltus.train import kinds
 
 if TYPE_CHECKING:
     import polars as pl
 
+STANDARD_INPUT = "-"
 WRITERS = {".csv": "write_csv", ".parquet": "write_parquet", ".jsonl": "write_ndjson", ".ndjson": "write_ndjson", ".arrow": "write_ipc"}
 
 
@@ -32,7 +35,7 @@ def model_file(path: str) -> Path:
 def evaluate(model: str, data: str, *, as_json: bool) -> None:
     """See the help of `saltus evaluate`."""
     loaded = kinds.load_fitted(model_file(model))
-    result = loaded.evaluate(source_of(data))
+    result = loaded.evaluate(_given(data))
     _say_notes(result.notes)
     if as_json:
         facts = {"rows": result.rows, "scores": result.scores, "baseline": result.baseline, "confused": result.confused}
@@ -49,7 +52,7 @@ def predict(model: str, data: Sequence[str], output: str | None, columns: str) -
     loaded = kinds.load_fitted(model_file(model))
     if len(data) > 1 and not kinds.named(loaded.kind).several:
         raise ArgumentError(f"a model of {loaded.title} takes one file, got {len(data)}", fix="predict them one after the other")
-    made = loaded.predictions(source_of(data[0]) if len(data) == 1 else list(data))
+    made = loaded.predictions(_given(data[0]) if len(data) == 1 else list(data))
     _say_notes(made.notes)
     frame = made.frame if columns == "prediction" else made.beside
     if output is None:
@@ -57,6 +60,13 @@ def predict(model: str, data: Sequence[str], output: str | None, columns: str) -
         return
     _write(frame, Path(output))
     click.echo(f"{frame.height:,} predictions of {loaded.target!r} in {output}", err=True)
+
+
+def _given(data: str) -> Any:
+    """A file or data set, or for "-" the table that standard input holds."""
+    if data != STANDARD_INPUT:
+        return source_of(data)
+    return read_stream(sys.stdin.buffer.read(), "standard input")
 
 
 def _say_notes(notes: Sequence[str]) -> None:

@@ -217,10 +217,8 @@ def parse(raw: RawColumn, plan: ColumnPlan, table: str = "") -> ParsedColumn:
     Raises:
         DataError: a cell that is not of the column's kind, with its row and value.
     """
-    if plan.kind in ("number", "boolean"):
-        values, bad = _numbers(raw, plan) if plan.kind == "number" else _booleans(raw, plan)
-    elif plan.kind in ("date", "time"):
-        values, bad = _dates(raw, plan)
+    if plan.kind in _READERS:
+        values, bad = _READERS[plan.kind](raw, plan)
     else:
         rule = plan.rule if isinstance(plan.rule, CategoryRule) else CategoryRule()
         texts = without(raw.every, is_missing(raw.every.words, raw.missing - frozenset(rule.kept)))
@@ -283,6 +281,14 @@ def _dates(raw: RawColumn, plan: ColumnPlan) -> tuple[np.ndarray, np.ndarray]:
         return times, np.zeros(len(times), dtype=bool)
     times, wrong = read_dates(raw.present, rule)
     return raw.present.take(times, NOT_A_TIME), raw.present.take(wrong, missing=False)
+
+
+_READERS = {"number": _numbers, "boolean": _booleans, "date": _dates, "time": _dates}
+
+
+def unread(raw: RawColumn, plan: ColumnPlan) -> np.ndarray:
+    """bool (N,): cells that are not of the kind of a plan, whose kind is number, boolean, date or time."""
+    return _READERS[plan.kind](raw, plan)[1]
 
 
 def _refusal(raw: RawColumn, plan: ColumnPlan, rows: np.ndarray, table: str) -> DataError:

@@ -47,6 +47,8 @@ def lengths_of(sequence: Array) -> Array:
         >>> lengths_of(np.array([[3, 1, 0], [0, 2, 0], [0, 0, 0]])).tolist()
         [2, 2, 0]
     """
+    if hasattr(sequence, "ends"):  # it knows them
+        return sequence.ends  # type: ignore[no-any-return]
     made = np.zeros(len(sequence), np.int64)
     for begin in range(0, len(sequence), _AT_ONCE):
         there = sequence[begin : begin + _AT_ONCE] != 0
@@ -67,9 +69,9 @@ def sorted_by_length(sequences: Sequence[Array], *, most: int = MOST) -> Lengths
         >>> x[3000:] = 1
         >>> found = sorted_by_length([x])
         >>> found.edges, found.padding, round(found.before, 2)
-        (((24, 100),), 0.09, 0.6)
+        (((24, 100),), 0.0698, 0.6)
     """
-    rows = len(sequences[0]) if sequences else 0
+    rows = sequences[0].shape[0] if sequences else 0
     most = min(most, rows // ROWS)
     if most < 2:
         return None

@@ -144,7 +144,7 @@ def _read_file(path: Path, *, format: str | None, delimiter: str | None, encodin
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{path} cannot be read: {error}", fix="is the file complete, and may you read it?") from error
     if not data:
-        raise DataError(f"{path} is empty (0 bytes)", fix="a table needs a line of column names and at least one row")
+        raise _empty(str(path))
     notes: list[Change] = []
     try:
         if kind == "csv":
@@ -164,6 +164,30 @@ def _read_file(path: Path, *, format: str | None, delimiter: str | None, encodin
     if not frame.height:
         raise DataError(f"{path} has columns but no rows", fix="give at least one row of values")
     return Table(_flat(frame), str(path), tuple(notes), folder=str(path.parent))
+
+
+def read_stream(data: bytes, name: str) -> Table:
+    """Delimited text that came from elsewhere than a file, such as standard input.
+
+    Args:
+        data: the bytes; their delimiter and encoding are found.
+        name: where they are from, for messages.
+
+    Raises:
+        DataError: there are none, no rows, or they are no table.
+
+    Example:
+        >>> read_stream(b"a,b\\n1,2\\n", "standard input").frame.shape
+        (1, 2)
+    """
+    if not data.strip():
+        raise _empty(name)
+    frame, notes = read_delimited(data, name)
+    return Table(frame, name, tuple(notes))
+
+
+def _empty(name: str) -> DataError:
+    return DataError(f"{name} is empty (0 bytes)", fix="a table needs a line of column names and at least one row")
 
 
 def _missing_file(path: Path) -> DataError:

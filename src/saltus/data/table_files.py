@@ -125,6 +125,21 @@ class TableFiles(Blocks):
             what = f"{file}, rows {span.first + 1:,} to {span.first + span.rows:,} cannot be read: {why}"
             raise DataError(what, fix="is the file complete, and did it change since the training began?") from error
 
+    @property
+    def name(self) -> str:
+        """The first file."""
+        return str(self.files[0])
+
+    def labelled(self) -> pl.DataFrame:
+        """The target of all rows."""
+        return pl.concat([frame.select(self.target) for frame in self.frames()])
+
+    def part(self, block: int, rows: Array) -> Table:
+        """Some rows of a block as a table, with their numbers in its file."""
+        span = self.spans[block]
+        file = self.files[span.file]
+        return Table(self.frame(block)[rows], str(file), rows=rows + span.first, folder=str(file.parent))
+
     def place(self, block: int) -> str:
         span = self.spans[block]
         return f"{self.files[span.file]}, counted from row {span.first + 1:,}"

@@ -61,6 +61,20 @@ def read_texts(source: Any, *, encoding: str | None = None) -> Table:
 
 
 def _folder(root: Path, encoding: str | None) -> Table:
+    labels, files = laid_out(root)
+    texts = _decoded(files, encoding)
+    columns: dict[str, Any] = {TEXT: texts, **({} if labels is None else {CLASS: labels}), FILE: [str(f.relative_to(root)) for f in files]}
+    empty = sum(not text.strip() for text in texts) if labels is not None else 0
+    notes = (Change(TEXT, "empty", empty, f"{counted(empty, 'file')} without a word"),) if empty else ()
+    return Table(pl.DataFrame(columns), str(root), notes)
+
+
+def laid_out(root: Path) -> tuple[list[str] | None, list[Path]]:
+    """Classes and text files of a folder root/<class>/*.txt, or files alone; in the order of their names.
+
+    Raises:
+        DataError: there are none, or they are not laid out so that their classes can be known.
+    """
     classes = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     loose = _files(root, deep=False)
     if loose and any(_files(folder) for folder in classes):
@@ -69,7 +83,7 @@ def _folder(root: Path, encoding: str | None) -> Table:
             fix="put every file into the folder of its class",
         )
     if loose:
-        return Table(pl.DataFrame({TEXT: _decoded(loose, encoding), FILE: [str(f.relative_to(root)) for f in loose]}), str(root))
+        return None, loose
     found = {folder.name: _files(folder) for folder in classes}
     blank = [name for name, files in found.items() if not files]
     if len(blank) == len(found):
@@ -77,11 +91,57 @@ def _folder(root: Path, encoding: str | None) -> Table:
     if blank:
         raise DataError(f"{root}: no text file in the class {', '.join(map(repr, blank[:5]))}", fix="add texts, or remove the folder")
     files = [(name, file) for name, inside in found.items() for file in inside]
-    texts = _decoded([file for _, file in files], encoding)
-    columns = {TEXT: texts, CLASS: [name for name, _ in files], FILE: [str(file.relative_to(root)) for _, file in files]}
-    empty = sum(not text.strip() for text in texts)
-    notes = (Change(TEXT, "empty", empty, f"{counted(empty, 'file')} without a word"),) if empty else ()
-    return Table(pl.DataFrame(columns), str(root), notes)
+    return [name for name, _ in files], [file for _, file in files]
+
+
+class TextFiles:
+    """The texts of a folder root/<class>/*.txt in blocks of files, one of which is in memory at a time.
+
+    Args:
+        root: the folder.
+        encoding: of the files; None takes UTF-8.
+        rows: files of a block.
+
+    Attributes:
+        name: the folder.
+        sizes: files of each block.
+        bytes: of all files.
+        shown: some rows to show, or None.
+
+    Raises:
+        DataError: as `read_texts`.
+    """
+
+    columns, target = (TEXT, CLASS), CLASS
+
+    def __init__(self, root: Path, encoding: str | None = None, rows: int = 2_048) -> None:
+        labels, self.files = laid_out(root)
+        if labels is None:
+            raise DataError(f"{root} has texts, but nothing to predict from them", fix=f"lay them out as {root}/<class>/<name>.txt")
+        self.name, self.labels, self.encoding, self.rows = str(root), labels, encoding, rows
+        self.sizes = tuple(min(rows, len(self.files) - at) for at in range(0, len(self.files), rows))
+        self.shown: Table | None = None
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.stat().st_size for file in self.files)
+
+    def frame(self, block: int) -> pl.DataFrame:
+        """The texts and classes of a block."""
+        own = slice(block * self.rows, (block + 1) * self.rows)
+        return pl.DataFrame({TEXT: _decoded(self.files[own], self.encoding), CLASS: self.labels[own]})
+
+    def labelled(self) -> pl.DataFrame:
+        """The classes of all files."""
+        return pl.DataFrame({CLASS: self.labels})
+
+    def part(self, block: int, rows: Any) -> Table:
+        """Some rows of a block as a table."""
+        return Table(self.frame(block)[rows], self.name, rows=rows + block * self.rows)
+
+    def some_rows(self) -> Table:
+        """Rows to show for all of them: those set aside as `shown`, or the first block."""
+        return Table(self.frame(0), self.name) if self.shown is None else self.shown
 
 
 def _files(folder: Path, *, deep: bool = True) -> list[Path]:

@@ -28,20 +28,23 @@ class InBuckets(Source):
     """Arrays in memory, some of whose inputs are sequences with zeros at their ends.
 
     Args:
-        data: {"x", "y"} and maybe "weight": trees of NumPy arrays; not copied.
+        data: {"x", "y"} and maybe "weight": trees of NumPy arrays, or of what gives arrays by row numbers; not copied.
         places: which of the leaves of x are the sequences (N, L).
         lengths: of these sequences.
+        example: a few rows of data that are no arrays.
+        mark: tells such data from others.
     """
 
-    def __init__(self, data: Data, places: Sequence[int], lengths: Lengths) -> None:
-        self.example, self.places, self.lengths = data, tuple(places), lengths
+    def __init__(self, data: Data, places: Sequence[int], lengths: Lengths, *, example: Data | None = None, mark: Any = None) -> None:
+        self.data, self.places, self.lengths = data, tuple(places), lengths
+        self.example, self._mark = data if example is None else example, mark
         self.rows = row_numbers(len(lengths.of_row))
 
     def plan(self, batch_size: int | str, epochs: int) -> TrainingPlan:
         return training_plan(len(self.rows), batch_size, epochs)
 
     def labels(self) -> Array | None:
-        target = tree.leaves(self.example["y"])
+        target = tree.leaves(self.data["y"])
         return target[0] if len(target) == 1 and target[0].dtype.kind in "iu" else None
 
     def pieces(self, plan: TrainingPlan, pace: Pace, order: Order, epoch: int, position: int) -> Iterator[Piece]:
@@ -62,23 +65,25 @@ class InBuckets(Source):
             made = [made[k] for k in generator.permutation(len(made))]
         return [*made, (len(self.lengths.edges[0]) - 1, rest)] if len(rest) else made
 
-    def whole(self) -> Iterator[tuple[int, Array]]:
-        """Bucket and row numbers of all rows of a bucket."""
-        found = ((bucket, np.flatnonzero(self.lengths.of_row == bucket)) for bucket in range(len(self.lengths.edges[0])))
-        return ((bucket, rows) for bucket, rows in found if len(rows))
+    def whole(self, most: int) -> Iterator[tuple[int, Array]]:
+        """Bucket and row numbers of all rows, at most so many at a time."""
+        for bucket in range(len(self.lengths.edges[0])):
+            rows = np.flatnonzero(self.lengths.of_row == bucket)
+            yield from ((bucket, rows[at : at + most]) for at in range(0, len(rows), most))
 
     def inputs(self, bucket: int, rows: Array) -> Any:
         """The inputs of some rows, cut to the length of a bucket."""
-        leaves = tree.leaves(self.example["x"])
+        leaves = tree.leaves(self.data["x"])
         widths: dict[int, int | None] = {place: own[bucket] for place, own in zip(self.places, self.lengths.edges, strict=True)}
         x = [leaf[rows, : widths[place]] if place in widths else leaf[rows] for place, leaf in enumerate(leaves)]
-        return tree.unflatten(self.example["x"], [np.ascontiguousarray(part) for part in x])
+        return tree.unflatten(self.data["x"], [np.ascontiguousarray(part) for part in x])
 
     def _cut(self, bucket: int, rows: Array) -> Piece:
         """A batch in arrays of its own."""
-        others = {key: tree.map(lambda leaf: leaf[rows], value) for key, value in self.example.items() if key != "x"}
+        others = {key: tree.map(lambda leaf: leaf[rows], value) for key, value in self.data.items() if key != "x"}
         data: Data = {"x": self.inputs(bucket, rows), **others}
         return Piece(row_numbers(len(rows))[None], Feed(data if self.weigh is None else self.weigh(data)))
 
     def mark(self) -> Any:
-        return {"arrays": arrays.data_mark(self.example, len(self.rows)), "lengths": [list(own) for own in self.lengths.edges]}
+        mark = arrays.data_mark(self.data, len(self.rows)) if self._mark is None else self._mark
+        return {"arrays": mark, "lengths": [list(own) for own in self.lengths.edges]}

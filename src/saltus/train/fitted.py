@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 import numpy as np
 
 from saltus import nn, optim
+from saltus.base import tree
 from saltus.base.errors import ArgumentError, DataError, ModelFileError, unknown_name
 from saltus.data.lazy import LazyModule
+from saltus.data.normalise import shortest
+from saltus.data.seen import share_seen, sketch
 from saltus.data.supply import Rows
 from saltus.train.callbacks import Callback, EarlyStopping
 from saltus.train.ensembles import distill, train_ensemble
@@ -34,6 +37,7 @@ else:
 
 Array = np.ndarray[Any, Any]
 
+_MANY_SEEN = 0.1  # share of samples that were trained on, from which an evaluation says so
 _AT_ONCE = 1024  # samples that are read and predicted at a time, where they are not in memory
 
 
@@ -216,6 +220,7 @@ class Fitted:
         scores, baseline: figures on the test part (on the validation part when there is none, or else on
             the training part), beside those of the baseline; see `Judgement`.
         confused, others: as in `Judgement`, of the same part.
+        seen: by what samples of the training part are known again; see `data.seen`.
     """
 
     kind: ClassVar[str]  # the name under which `kinds` knows it, also in the model file
@@ -232,6 +237,7 @@ class Fitted:
     baseline: dict[str, float] = field(default_factory=dict)
     confused: tuple[tuple[Any, Any, int], ...] = ()
     others: dict[str, dict[str, float]] = field(default_factory=dict)
+    seen: str = ""
 
     @property
     def target(self) -> str:
@@ -303,7 +309,8 @@ class Fitted:
 
     def as_frame(self, outputs: Array) -> pl.DataFrame:
         """A frame with the prediction and, for classes, the probability of each."""
-        made: dict[str, Any] = {f"{self.target} (predicted)": self.encoder.decode_target(outputs).tolist()}
+        said = self.encoder.decode_target(outputs)
+        made: dict[str, Any] = {f"{self.target} (predicted)": (said if self.classes else shortest(said)).tolist()}
         for place, label in enumerate(self.classes):
             made[f"probability of {label}"] = outputs[:, place].astype(np.float64).round(6)
         return pl.DataFrame(made)
@@ -317,7 +324,16 @@ class Fitted:
         Raises:
             DataError: something is missing or cannot be read, or no sample has a target.
         """
-        return self.judge(self.encoder.transform(source, target=True))
+        encoded = self.encoder.transform(source, target=True)
+        judgement = self.judge(encoded)
+        parts = _parts_of(encoded)
+        coarse = any(change.action == "repeated rows" for change in getattr(self.encoder, "changes", ()))  # rows repeat by chance
+        share = share_seen(self.seen, parts) if self.seen and parts and not coarse else 0.0
+        if share < _MANY_SEEN:
+            return judgement
+        many = "all" if share > 0.995 else f"{'about ' if share < 0.95 else ''}{share:.0%}"
+        text = f"{many} of these samples were trained on: the figures are better than they will be on new ones"
+        return replace(judgement, notes=(*judgement.notes, text))
 
     def outputs(self, encoded: Encoded) -> Array:
         """What the network says of encoded samples: probabilities (N, classes), or standardised values."""
@@ -370,6 +386,8 @@ class Fitted:
     def judged_on(self, learnt: Encoded, checked: Encoded | None, test: Encoded | None, options: FitOptions) -> None:
         """Take what is known once the network is trained: the parts' sizes, the baseline and the figures."""
         self.trivial = _trivial(self.encoder, learnt)
+        parts = _parts_of(learnt)
+        self.seen = sketch(parts) if parts else ""
         self.rows = {"train": len(learnt), "validation": len(checked or ()), "test": len(test or ())}
         self.settle(checked)
         part = test or checked or learnt
@@ -402,6 +420,7 @@ class Fitted:
             "baseline": self.baseline,
             "confused": [list(c) for c in self.confused],
             "others": self.others,
+            "seen": self.seen,
         }
         self.model.save(path)
 
@@ -434,7 +453,7 @@ class Fitted:
         try:
             encoder = cls.encoders.from_config(kept["encoder"])
             confused = tuple((t, p, n) for t, p, n in kept.get("confused", ()))
-            figures = (kept["scores"], kept["baseline"], confused, kept.get("others", {}))
+            figures = (kept["scores"], kept["baseline"], confused, kept.get("others", {}), kept.get("seen", ""))
             return cls(model, encoder, model.history, tuple(kept["trivial"]), kept["rows"], *figures)
         except KeyError as error:
             raise ModelFileError(f"{name} is damaged: its description lacks {error}", fix="take another copy, or save it again") from error
@@ -498,11 +517,11 @@ def _train(
             pupil = distill(many, model, inputs, **{**shared, "class_weight": None}, verbose=options.verbose, seed=options.seed)
             return pupil, pupil.history
         return many.model, many.history
-    source = None if streamed else made.arranged(learnt, inputs, target)
+    source = made.arranged(learnt, inputs, target)
     if held is not None:
         shared["validation"] = made.arranged(held, held.inputs, held.target) or shared["validation"]
     history = model.fit(
-        *((inputs,) if streamed else (inputs, target) if source is None else (source,)),
+        *((source,) if source is not None else (inputs,) if streamed else (inputs, target)),
         **shared,
         verbose=options.verbose,
         checkpoint=options.checkpoint,
@@ -511,6 +530,13 @@ def _train(
         seed=options.seed,
     )
     return model, history
+
+
+def _parts_of(encoded: Encoded) -> list[Array]:
+    """The arrays of encoded samples by which they are known again; none where they are not in memory."""
+    if isinstance(encoded.inputs, (Rows, Source)) or encoded.target is None or not len(encoded):
+        return []
+    return [*(np.asarray(part) for part in tree.leaves(encoded.inputs)), np.asarray(encoded.target)]
 
 
 def _given(encoded: Encoded) -> Any:

@@ -30,6 +30,7 @@ from saltus.train.samples import Divide, ImageSamples, SeriesSamples, TableSampl
 from saltus.train.series import SeriesModel, SeriesOptions, prepare_series, series_encoder
 from saltus.train.space import Dimension
 from saltus.train.tabular import TableOptions, TabularModel, chosen_target, prepare_table
+from saltus.train.text_streams import text_blocks
 from saltus.train.texts import TextModel, TextOptions, opened_texts, prepare_texts
 
 COMMON = (
@@ -127,6 +128,10 @@ TABLE = Kind(
 
 
 def _open_texts(source: Any, target: str | None, options: TextOptions) -> Opened:
+    blocks = text_blocks(source, target, options)
+    if blocks is not None:
+        said = f"{blocks.name}: {sum(blocks.sizes):,} texts, read in blocks of {max(blocks.sizes):,}; target {blocks.target!r}"
+        return Opened(blocks, blocks.target, said)
     read, text, column = opened_texts(source, target, options)
     said = f"{read.name}: {read.frame.height:,} texts in the column {text!r}; target {column!r}"
     return Opened(read, column, said)
@@ -136,7 +141,7 @@ TEXTS = Kind(
     TextModel, "a folder of text files by class, or a table of texts and labels", TextOptions,
     (
         "task", "hidden", "activation", "dropout", "overrides", "reader", "text", "tokenizer", "tokenizer_size", "grams", "longest",
-        "encoding", "size", "skip_corrupt",
+        "encoding", "size", "skip_corrupt", "memory",
     ),
     recognises=holds_texts, open=_open_texts, prepare=prepare_texts, divide=TextSamples, space=spaces.TEXTS,
     sample="text", example="NEW.txt", several=True,

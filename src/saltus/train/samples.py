@@ -101,7 +101,7 @@ class TableSamples(Samples):
         rows = known.arg_true().to_numpy().astype(np.int64)
         if not len(rows):
             raise DataError(f"no row has a value of the target {target!r}", fix="use rows whose target is known")
-        self.read = Table(read.frame[rows], read.name, read.notes, read.rows_of(rows))
+        self.read = replace(read, frame=read.frame[rows], rows=read.rows_of(rows))
         self.count = len(rows)
         self.labels = self.read.frame[target].to_numpy()
 
@@ -125,7 +125,7 @@ class TableSamples(Samples):
         return {"row": self.read.rows_of(rows) + 1}
 
     def _part(self, rows: Array) -> Table:
-        return Table(self.read.frame[rows], self.read.name, self.read.notes, self.read.rows_of(rows))
+        return replace(self.read, frame=self.read.frame[rows], rows=self.read.rows_of(rows))
 
 
 class TextSamples(TableSamples):

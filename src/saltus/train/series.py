@@ -18,6 +18,7 @@ from saltus.base.errors import ArgumentError, DataError
 from saltus.data import read_table
 from saltus.data.lazy import LazyModule
 from saltus.data.lines import Line
+from saltus.data.normalise import shortest
 from saltus.data.series import SeriesEncoder, SeriesWindows
 from saltus.train.fitted import FitOptions, Fitted, Judgement, Predictions, chosen_plan, optimizer_of, with_changes
 from saltus.train.model import Model
@@ -123,7 +124,7 @@ class SeriesModel(Fitted):
         whole_days = bool((times == times.astype("datetime64[D]")).all())
         given[layout.time] = times.astype("datetime64[D]") if whole_days else times
         given["ahead"] = [label for _ in windows.line for label in self.encoder.labels]
-        made = {f"{self.target} (predicted)": self.forecasts(windows).reshape(-1)}
+        made = {f"{self.target} (predicted)": shortest(self.forecasts(windows).reshape(-1))}
         return Predictions(pl.DataFrame(made), pl.DataFrame(given), tuple(str(note) for note in notes))
 
     def judge(self, encoded: SeriesWindows) -> Judgement:

@@ -19,6 +19,8 @@ from saltus.data import Change, EncodedTable, Table, TableEncoder, TableFiles, r
 from saltus.data.lengths import Lengths, sorted_by_length
 from saltus.data.records import counted
 from saltus.data.redundancy import shared_rows
+from saltus.data.spool import SpooledTable
+from saltus.data.strays import forgive
 from saltus.train import larger
 from saltus.train.buckets import InBuckets
 from saltus.train.fitted import FitOptions, Fitted, Judgement, Predictions, chosen_plan, optimizer_of, with_changes
@@ -86,7 +88,13 @@ class TabularModel(Fitted):
 
     def arranged(self, encoded: Any, inputs: Any, target: Any) -> Source | None:
         lengths = self._lengths(encoded)
-        return None if lengths is None else InBuckets({"x": inputs, "y": target}, encoded.text_places, lengths)
+        if lengths is None:
+            return None
+        if not isinstance(encoded, SpooledTable):
+            return InBuckets({"x": inputs, "y": target}, encoded.text_places, lengths)
+        x, y = inputs.take(np.arange(min(2, len(inputs))))
+        data = {"x": encoded.leaves if len(encoded.leaves) > 1 else encoded.leaves[0], "y": encoded.target}
+        return InBuckets(data, encoded.text_places, lengths, example={"x": x, "y": y}, mark=inputs.mark())
 
     def _lengths(self, encoded: Any) -> Lengths | None:
         """Buckets of the texts of encoded rows; None where there are none, or the network wants one length."""
@@ -98,8 +106,9 @@ class TabularModel(Fitted):
         lengths = self._lengths(encoded)
         if lengths is None:
             return super().outputs(encoded)
-        bucket = InBuckets({"x": encoded.inputs, "y": encoded.rows}, encoded.text_places, lengths)
-        parts = [(rows, self.outputs_of(bucket.inputs(place, rows))) for place, rows in bucket.whole()]
+        source = self.arranged(encoded, encoded.inputs, encoded.rows)
+        assert isinstance(source, InBuckets)
+        parts = [(rows, self.outputs_of(source.inputs(bucket, rows))) for bucket, rows in source.whole(_AT_ONCE)]
         made = np.empty((len(encoded), *parts[0][1].shape[1:]), parts[0][1].dtype)
         for rows, values in parts:
             made[rows] = values
@@ -115,6 +124,7 @@ class TabularModel(Fitted):
         return Predictions(self.as_frame(self.outputs(rows)), read.frame, tuple(str(note) for note in rows.notes))
 
 
+_AT_ONCE = 8_192  # rows that are predicted together, where they differ in length
 Made = TypeVar("Made", bound=TabularModel)
 
 
@@ -168,9 +178,12 @@ def prepare_read(
         options: how.
         sizes: (rows, options) -> batch size and epochs.
     """
-    train, held, test = _parts(table, target, options)
+    train, held, test = drawn_parts(table, target, options)
     encoder = options.encoder if options.encoder is not None else table_encoder(options, text_width=_text_width(train.frame.height))
     learnt = encoder.fit_transform(train, target, task=options.task, overrides=options.overrides)
+    for name, part in (("validation", held), ("test", test)):
+        if part is not None and part.rows is not None:  # drawn from this table, no other file
+            forgive(encoder, part, name)
     checked = None if held is None else encoder.transform(held, target=True)
     judged = None if test is None else encoder.transform(test, target=True)
     encoder.changes += tuple(_in_two_parts(encoder, train, held, test))
@@ -180,7 +193,7 @@ def prepare_read(
     if options.told is not None:
         options.told(encoder)
     size, epochs = (_image_sizes if learnt.images else sizes)(len(learnt), options)
-    return Prepared(kind, encoder, learnt, checked, judged, options, size, epochs, partial(_model, encoder, learnt))
+    return Prepared(kind, encoder, learnt, checked, judged, options, size, epochs, partial(build_model, encoder, learnt))
 
 
 def prepare_files(files: TableFiles, options: TableOptions) -> Prepared[TabularModel]:
@@ -205,7 +218,7 @@ def prepare_files(files: TableFiles, options: TableOptions) -> Prepared[TabularM
     if options.told is not None:
         options.told(encoder)
     size, epochs = (_image_sizes if fitted.images else _sizes)(len(learnt), options)
-    build = partial(_model, encoder, fitted, rows=len(learnt))
+    build = partial(build_model, encoder, fitted, rows=len(learnt))
     return Prepared(TabularModel, encoder, learnt, checked, judged, options, size, epochs, build)
 
 
@@ -246,7 +259,7 @@ def chosen_target(table: Table, target: str | None) -> str:
     return columns[-1] if target is None else target
 
 
-def _parts(table: Table, target: str, options: TableOptions) -> tuple[Table, Table | None, Table | None]:
+def drawn_parts(table: Table, target: str, options: TableOptions) -> tuple[Table, Table | None, Table | None]:
     """Rows to train on, to validate on and to judge by, drawn with the same share of every class.
 
     Raises:
@@ -298,7 +311,7 @@ def _image_sizes(rows: int, options: TableOptions) -> tuple[int | str, int]:
     return chosen_plan(rows, options, min(128, max(16, 2 ** round(np.log2(max(rows, 1) / 50)))), updates=2000, low=8, high=60)
 
 
-def _model(
+def build_model(
     encoder: TableEncoder, table: EncodedTable, options: TableOptions, size: int | str, epochs: int, rows: int | None = None
 ) -> Model:
     """An untrained model for an encoded table, or for so many rows like its own."""

@@ -18,6 +18,7 @@ from saltus.data.texts import FILE, TEXT, read_texts, target_column, text_column
 from saltus.train.fitted import Predictions, chosen_plan, with_changes
 from saltus.train.prepared import Prepared
 from saltus.train.tabular import TableOptions, TabularModel, prepare_read, table_encoder
+from saltus.train.text_streams import prepare_blocks, text_blocks
 
 _LONGEST_PATH = 1_000
 
@@ -32,6 +33,8 @@ class TextOptions(TableOptions):
             `text`.
         tokenizer_size: tokens of a bpe or wordpiece tokenizer at most.
         grams: neighbouring words that are learnt together, at most; None takes 2, and 5 for characters.
+        memory: bytes of texts that are read as a whole, from a folder or from CSV, TSV, Parquet or Arrow files. Larger
+            ones, or several files, are read in blocks: see `text_streams`.
         longest: words of a text that are read, from its beginning; None takes 400, and 2000 for characters.
         encoding: of text files; None takes UTF-8.
     """
@@ -114,8 +117,17 @@ def fit_texts(source: Any, target: str | None = None, options: TextOptions | Non
 
 def prepare_texts(source: Any, target: str | None, options: TextOptions) -> Prepared[TextModel]:
     """Texts split and encoded; see `fit_texts`."""
+    blocks = text_blocks(source, target, options)
+    if blocks is not None:
+        table, text, target = opened_texts(Table(blocks.frame(0), blocks.name), blocks.target, options)
+        return prepare_blocks(TextModel, blocks, _with_encoder(options, text), _sizes)
     table, text, target = opened_texts(source, target, options)
     frame = table.frame.drop(FILE) if FILE in table.frame.columns and target != FILE else table.frame
+    return prepare_read(TextModel, replace(table, frame=frame), target, _with_encoder(options, text), _sizes)
+
+
+def _with_encoder(options: TextOptions, text: str) -> TextOptions:
+    """Options with the encoder that reads a column of texts."""
     letters = options.tokenizer == "characters"
     ordered = options.reader != "bag"
     if ordered and (options.grams or 1) > 1:
@@ -132,8 +144,7 @@ def prepare_texts(source: Any, target: str | None, options: TextOptions) -> Prep
     held = options.test
     if held is not None and not isinstance(held, int | float):
         held = read_texts(held, encoding=options.encoding)
-    options = replace(options, encoder=encoder, overrides=overrides, test=held)
-    return prepare_read(TextModel, replace(table, frame=frame), target, options, _sizes)
+    return replace(options, encoder=encoder, overrides=overrides, test=held)
 
 
 def opened_texts(source: Any, target: str | None, options: TextOptions) -> tuple[Table, str, str]:
