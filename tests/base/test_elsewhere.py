@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import saltus as sl
-from saltus import nn
+from saltus import nn, optim
 from saltus.base.elsewhere import NAMES
 
-OWNERS = {"saltus": sl, "saltus.nn": nn, "Tensor": sl.asarray([1.0]), "Model": sl.Model(nn.Sequential([nn.Input((2,)), nn.Dense(1)]))}
+OWNERS = {"saltus": sl, "saltus.nn": nn, "Tensor": sl.asarray([1.0]), "saltus.optim": optim, "saltus.random": sl.random,
+          "Optimizer": optim.Adam(), "Model": sl.Model(nn.Sequential([nn.Input((2,)), nn.Dense(1)]))}  # fmt: skip
 CASES = [(owner, name) for owner in NAMES for name in NAMES[owner]]
 
 
@@ -25,9 +26,10 @@ def test_a_name_of_another_system_leads_to_the_one_here(owner, name):
 @pytest.mark.parametrize(("owner", "name"), CASES)
 def test_every_name_that_is_recommended_is_there(owner, name):
     said = NAMES[owner][name]
-    for path in re.findall(r"\b(?:sl|nn|model|x)(?:\.[A-Za-z_0-9]+)+", said):
+    for path in re.findall(r"\b(?:sl|nn|model|optim|optimizer|x)(?:\.[A-Za-z_0-9]+)+", said):
         first, *rest = path.split(".")
-        found = {"sl": sl, "nn": nn, "model": OWNERS["Model"], "x": OWNERS["Tensor"]}[first]
+        owners = {"optimizer": OWNERS["Optimizer"], "model": OWNERS["Model"], "x": OWNERS["Tensor"]}
+        found = {"sl": sl, "nn": nn, "optim": optim, **owners}[first]
         for word in rest:
             found = getattr(found, word)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import saltus as sl
-from saltus import nn
-from saltus.base.errors import ArgumentError, ShapeError, UnknownNameError
+from saltus import nn, optim
+from saltus.base.errors import ArgumentError, SaltusError, ShapeError, UnknownNameError
 
 KEY = sl.random.key(0)
 X = np.ones((2, 3), "float32")
@@ -115,3 +115,49 @@ def test_activating_layers_tell_initializers_what_they_are():
 def test_an_unknown_argument_is_named_with_the_nearest():
     with pytest.raises(UnknownNameError, match=r"argument of Dense 'activaton'[\s\S]*'activation'"):
         nn.Dense(8, activaton="relu")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: nn.Dense(in_features=3, units=4), "a layer finds the width of its input by itself"),
+        (lambda: nn.Dense(3, input_shape=(4,)), "nn.Input(shape)"),
+        (lambda: nn.Dropout(p=0.5), "here it is rate"),
+        (lambda: nn.Conv2D(8, 3, stride=2), "here it is strides"),
+        (lambda: nn.LSTM(8)(nn.Input((3, 2)), initial_state=[]), "layer(x, h, c)"),
+        (lambda: nn.Dense(8)(nn.Input((3,)), training=True), "nn.apply(..., training=True)"),
+        (lambda: nn.Input((3,)) + nn.Input((3,)), "nn.Add()([a, b])"),
+        (lambda: nn.Input((3,)).shape, "nn.describe(network)"),
+        (lambda: setattr(nn.Dense(3), "trainable", False), "dense.replace(trainable=...)"),
+        (lambda: optim.Adam({"w": 1}), "takes the learning rate first"),
+        (lambda: optim.Adam().step, "optimizer.update(gradients, state, params, step)"),
+        (lambda: optim.adam, "optim.Adam"),
+        (lambda: sl.random.randn, "sl.random.normal(key, shape)"),
+        (lambda: sl.load_model, "sl.load(path)"),
+    ],
+)
+def test_habits_of_other_systems_are_answered_with_what_to_write(call, words):
+    with pytest.raises((SaltusError, AttributeError)) as caught:
+        call()
+    assert words in str(caught.value)
+
+
+def test_layers_of_one_s_own_are_answered_when_they_are_written_as_elsewhere():
+    class Bare(nn.Layer):
+        units: int
+
+    with pytest.raises(ArgumentError, match=r"put @nn.register above class Bare$"):
+        Bare(3)
+    with pytest.raises(ArgumentError, match="takes no scope"):
+
+        @nn.register
+        class NoScope(nn.Layer):
+            def call(self, x):
+                return x
+
+    with pytest.raises(ArgumentError, match="none named call"):
+
+        @nn.register
+        class Forward(nn.Layer):
+            def forward(self, x):
+                return x

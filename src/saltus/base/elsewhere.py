@@ -5,7 +5,10 @@ Only an access that fails comes here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 _SHAPE = "a layer finds the width of its input by itself"
+_RECORD = "not there: an optimizer holds no state; params, state = optimizer.update(gradients, state, params, step)"
 NAMES: dict[str, dict[str, str]] = {
     "saltus.nn": {
         "Linear": f"nn.Dense(units); {_SHAPE}",
@@ -40,7 +43,30 @@ NAMES: dict[str, dict[str, str]] = {
         "MarginRankingLoss": "nn.losses.MarginRanking", "GaussianNLLLoss": "nn.losses.GaussianNLL",
         "PoissonNLLLoss": "nn.losses.PoissonNLL",
     },
+    "saltus.optim": {
+        "lr_scheduler": "not needed: a schedule stands in the place of the rate, optim.Adam(optim.CosineDecay(1e-2, 500))",
+        "swa_utils": "sl.train.stochastic_weight_averaging",
+        "ReduceLROnPlateau": "sl.train.ReduceLROnPlateau, a callback", "SparseAdam": "optim.Adam",
+        "LossScaleOptimizer": "not needed: optim.Adam(loss_scale_factor=1024)",
+        **{name.lower(): f"optim.{name}" for name in (
+            "SGD", "RMSprop", "Adam", "AdamW", "Adamax", "Nadam", "RAdam", "Adagrad", "Adadelta", "Adafactor", "Ftrl", "Lamb", "Lion",
+            "Muon", "LBFGS", "Rprop", "ASGD")},
+    },
+    "saltus.random": {
+        "rand": "sl.random.uniform(key, shape)", "randn": "sl.random.normal(key, shape)", "random": "sl.random.uniform(key, shape)",
+        "seed": "sl.random.key(seed), handed to whatever draws", "shuffle": "sl.random.permutation(key, x)", "PRNGKey": "sl.random.key",
+        "default_rng": "sl.random.key(seed); the functions take the key first", "standard_normal": "sl.random.normal(key, shape)",
+        "integers": "sl.random.randint", "beta": "not there", "poisson": "not there",
+    },
+    "Optimizer": {
+        "step": _RECORD, "zero_grad": "not needed: sl.grad returns new gradients each time", "param_groups": _RECORD,
+        "apply_gradients": _RECORD, "apply": _RECORD, "minimize": _RECORD, "state_dict": "not needed: state is what init and update return",
+        "build": "optimizer.init(params)", "variables": "what init and update return",
+    },
     "saltus": {
+        "load_model": "sl.load(path)", "Input": "nn.Input", "Dense": "nn.Dense", "Module": "nn.Layer",
+        "utils": "sl itself: sl.one_hot for to_categorical, sl.random.key(seed) and sl.Model(..., seed=1) for set_random_seed",
+        "to_categorical": "sl.one_hot(x, classes)", "set_random_seed": "sl.random.key(seed); sl.Model(..., seed=1)",
         "array": "sl.asarray(values)", "from_numpy": "sl.asarray(values), without a copy",
         "no_grad": "not needed: only what goes through sl.grad is differentiated", "autograd": "sl.grad, sl.value_and_grad, sl.vjp, sl.jvp",
         "inference_mode": "not needed: only what goes through sl.grad is differentiated",
@@ -61,6 +87,8 @@ NAMES: dict[str, dict[str, str]] = {
         "float": 'x.astype("float32")', "long": 'x.astype("int64")', "add_": "x = x + y: no function changes a Tensor",
     },
     "Model": {
+        "get_layer": "model.network.layers, and model.params[name] for the numbers", "to_json": "nn.to_config(model.network)",
+        "predict_classes": "model.predict(x).argmax(axis=-1)", "predict_generator": "model.predict", "fit_generator": "model.fit",
         "train": "not needed: fit trains, predict and evaluate do not", "eval": "not needed: predict and evaluate do not train",
         "parameters": "model.params, a tree of Tensors", "state_dict": "model.snapshot(), or save_weights(path)",
         "load_state_dict": "model.restore(snapshot), or load_weights(path)", "layers": "model.network, and model.summary()",
@@ -69,6 +97,40 @@ NAMES: dict[str, dict[str, str]] = {
         "zero_grad": "not needed: fit, or sl.grad in a step of your own", "to": "not needed: there is one device, the CPU",
     },
 }  # fmt: skip
+
+# Arguments of layers in other systems: the name here, and those that are not needed.
+RENAMED = {
+    "p": "rate", "out_features": "units", "hidden_size": "units", "out_channels": "filters", "num_embeddings": "input_dim",
+    "embedding_dim": "output_dim", "bias": "use_bias", "eps": "epsilon", "dilation": "dilation_rate", "stride": "strides",
+    "nb_filter": "filters", "elementwise_affine": "scale", "affine": "scale", "alpha": "negative_slope",
+    "init": "kernel_initializer", "num_units": "units", "output_dim": "units",
+}  # fmt: skip
+NOT_NEEDED = {
+    "input_shape": f"{_SHAPE}; or begin the network with nn.Input(shape)",
+    "batch_input_shape": f"{_SHAPE}; or begin the network with nn.Input(shape)",
+    "input_dim": _SHAPE, "in_features": _SHAPE, "in_channels": _SHAPE, "input_size": _SHAPE, "num_channels": _SHAPE,
+    "normalized_shape": _SHAPE, "num_features": _SHAPE,
+    "batch_first": "the batch always comes first", "inplace": "no function changes its input", "device": "there is one device, the CPU",
+    "dtype": "sl.Model(..., dtype=...) is for the whole network", "num_layers": "put several layers one after the other",
+    "bidirectional": "nn.Bidirectional(layer)", "weights": "model.restore(snapshot) gives a network its numbers",
+    "track_running_stats": "trainable=False keeps the averages as they are", "padding_mode": "nn.ZeroPadding2D and kin, or sl.pad",
+}  # fmt: skip
+
+
+def argument(name: str, known: Iterable[str]) -> str | None:
+    """What to write in place of an argument of another system, or None where that is not known.
+
+    Args:
+        name: the argument that a layer does not have.
+        known: those it has.
+
+    Example:
+        >>> argument("p", ("rate", "seed"))
+        'here it is rate'
+    """
+    if RENAMED.get(name) in set(known):
+        return f"here it is {RENAMED[name]}"
+    return f"leave it out: {NOT_NEEDED[name]}" if name in NOT_NEEDED else None
 
 
 def missing(owner: str, name: str) -> AttributeError:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
 
 from saltus.base.dtypes import DType
+from saltus.base.elsewhere import argument
 from saltus.base.errors import ArgumentError, UnknownNameError, unknown_name
 from saltus.tensor.tensor import Tensor
 
@@ -27,6 +29,14 @@ class Record:
     """
 
     kind: ClassVar[str] = "records"
+
+    def __new__(cls, *args: Any, **named: Any) -> Any:
+        own = vars(cls)
+        if "__dataclass_fields__" not in own and any("ClassVar" not in str(a) for a in own.get("__annotations__", {}).values()):
+            raise ArgumentError(
+                f"{cls.__name__} is not registered, so its fields are not known", fix=f"put @nn.register above class {cls.__name__}"
+            )  # fmt: skip
+        return super().__new__(cls)
 
     def __repr__(self) -> str:
         """The call that makes it, without what is left at its default."""
@@ -100,10 +110,38 @@ def _name_unknown_arguments(made: type) -> None:
     def checked(self: Any, *args: Any, **named: Any) -> None:
         for name in named:
             if name not in known:
+                elsewhere = argument(name, known)
+                if elsewhere is not None:
+                    raise UnknownNameError(f"unknown argument of {made.__name__} {name!r}", fix=elsewhere)
                 raise unknown_name(f"argument of {made.__name__}", name, known)
         construct(self, *args, **named)
 
     made.__init__ = checked  # type: ignore[misc]
+
+
+def _readable(target: type) -> None:
+    """Refuse layers that are written as other systems want them."""
+    if target.kind != "layers":  # type: ignore[attr-defined]
+        return
+    own = vars(target)
+    if "forward" in own and "call" not in own:
+        raise ArgumentError(f"{target.__name__} has a method forward, but none named call", fix="call it call(self, scope, x)")
+    if "call" in own and callable(own["call"]):
+        taken = list(inspect.signature(own["call"]).parameters)
+        if len(taken) > 1 and taken[1] in ("x", "input", "inputs", "tensor"):
+            raise ArgumentError(
+                f"{target.__name__}: call({', '.join(taken)}) takes no scope", fix=f"write call(self, scope, {', '.join(taken[1:])}): the "
+                "scope makes parameters and runs layers",
+            )  # fmt: skip
+
+
+def _unchanging(self: Any, name: str, value: Any) -> None:
+    """In place of `__setattr__`: records do not change."""
+    title = type(self).__name__
+    raise dataclasses.FrozenInstanceError(
+        f"cannot set {name!r} of {title}: records do not change. Make another one, {title.lower()}.replace({name}=...); in a class of your "
+        "own name what it is told as fields of the class, without __init__"
+    )
 
 
 def register(target: Any = None, *, aliases: tuple[str, ...] = ()) -> Any:
@@ -141,8 +179,10 @@ def register(target: Any = None, *, aliases: tuple[str, ...] = ()) -> Any:
                 fix="derive it from nn.Layer, nn.losses.Loss, nn.metrics.Metric, ...",
             )
         if "__dataclass_fields__" not in vars(target):
+            _readable(target)
             target = dataclasses.dataclass(frozen=True, repr=False)(target)
             _name_unknown_arguments(target)
+            target.__setattr__ = _unchanging
         kind = target.kind
     else:
         kind = "functions"

@@ -98,8 +98,15 @@ class Layer(Record):
         """
         return None
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
         """Apply the layer to symbols from `nn.Input`, for `nn.Network(inputs, outputs)`."""
+        if named:
+            word = next(iter(named))
+            fix = {
+                "mask": "masks are passed on by themselves, from nn.Masking and nn.Embedding(mask_zero=True)",
+                "training": "whether the network is trained is said where it runs: fit, predict, nn.apply(..., training=True)",
+            }.get(word, "inputs of layers have no names: layer(x, h, c)")
+            raise ArgumentError(f"{type(self).__name__} was called with {word}=", site=here(), fix=fix)
         given = tree.leaves(list(inputs))
         if not given or not all(isinstance(v, Symbol) for v in given):
             what = next((type(v).__name__ for v in given if not isinstance(v, Symbol)), "nothing")
@@ -134,6 +141,19 @@ class Symbol:
 
     def __repr__(self) -> str:
         return f"<result of {self.layer!r}>"
+
+    def _no_arithmetic(self, other: Any) -> Any:
+        raise ArgumentError(
+            f"{self!r} is no Tensor yet: there is nothing to compute with", site=here(),
+            fix="nn.Add()([a, b]), nn.Multiply()([a, b]) and kin for two results, nn.Lambda(function)(a) for anything else",
+        )  # fmt: skip
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __matmul__ = _no_arithmetic
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("shape", "dtype", "ndim"):
+            raise AttributeError(f"a result of a layer has no {name!r} yet; nn.describe(network).output has, when the network is made")
+        raise AttributeError(f"a result of a layer has no {name!r}")
 
 
 class Declared:

@@ -150,7 +150,7 @@ class Scope:
         self,
         name: str,
         shape: Sequence[int],
-        initializer: Any,
+        initializer: Any = "glorot_uniform",
         *,
         dtype: Any = None,
         regularizer: Regularizer | None = None,

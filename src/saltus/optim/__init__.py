@@ -6,6 +6,7 @@ Knows nothing of networks, losses or training loops.
 
 from __future__ import annotations
 
+from saltus.base.elsewhere import missing as _missing
 from saltus.optim.matrices import scale_by_adafactor, scale_by_lbfgs, scale_by_muon, scale_by_trust_ratio
 from saltus.optim.optimizers import (
     SGD,
@@ -74,3 +75,7 @@ __all__ = [
     "scale_by_learning_rate", "scale_by_lion", "scale_by_muon", "scale_by_nadam", "scale_by_radam",
     "scale_by_rms", "scale_by_rprop", "scale_by_schedule_free", "scale_by_trust_ratio", "trace",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    raise _missing("saltus.optim", name)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from saltus.base import tree
+from saltus.base.elsewhere import missing
 from saltus.base.errors import ArgumentError, unknown_name
 from saltus.optim import transforms as piece
 from saltus.optim.record import REGISTRY, Record, find, from_config, number, record, whole
@@ -121,6 +122,9 @@ class Optimizer(Record):
         """The optimizer without the numbers that stand in its state: equal for trainings that can share a compiled step."""
         bare = dict.fromkeys(self.adjustable, 0.0)
         return self.with_numbers(bare if callable(self.learning_rate) else {**bare, "learning_rate": 0.0})
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing("Optimizer", name)
 
     def rule(self) -> Transform:
         """From gradients to what is subtracted from the parameters."""

@@ -156,6 +156,11 @@ def record(kind: str) -> Any:
         plain = made.__init__  # type: ignore[misc]
 
         def construct(self: Any, *args: Any, **kwargs: Any) -> None:
+            if args and kind == "optimizer" and (isinstance(args[0], (dict, list, tuple)) or hasattr(args[0], "__next__")):
+                raise ArgumentError(
+                    f"{type(self).__name__} takes the learning rate first; parameters are handed to init and update",
+                    fix=f"optimizer = {type(self).__name__}(1e-3); state = optimizer.init(params)",
+                )
             plain(self, *args, **_translated(type(self), kwargs))
 
         construct.__doc__ = plain.__doc__

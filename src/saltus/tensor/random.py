@@ -13,6 +13,7 @@ import numpy as np
 
 from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
+from saltus.base.elsewhere import missing
 from saltus.base.errors import ArgumentError, DTypeError, ShapeError
 from saltus.ir.node import Node, broadcast, full, scalar
 from saltus.ir.spec import OPS
@@ -358,3 +359,7 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def __getattr__(name: str) -> object:
+    raise missing("saltus.random", name)
