@@ -13,8 +13,8 @@ from itertools import product
 
 from saltus.ir.node import Node, full, topological
 from saltus.ir.spec import Kind, Shape
-from saltus.schedule.stored import ASSEMBLED, SHARE_FLOPS, Values, collapse
-from saltus.schedule.view import Map, View, identity, strides_over
+from saltus.schedule.stored import ASSEMBLED, SHARE_FLOPS, Values
+from saltus.schedule.view import Map, View, identity, reshaped
 
 # Beyond these a second pass over a row would leave the cache (256 KB), so the reduction is cut from its users.
 ROW_LIMIT, COLUMN_LIMIT = 65536, 4096
@@ -161,7 +161,7 @@ class Fuser(Values):
             conv = group.core is not None and group.core.op.name != "matmul"
             if self._indexes(value, conv) or len(group.reads | reads) + len(group.stores) > EPILOGUE_LIMIT:
                 return "too many arrays for an epilogue"
-            if not self._aligned(group, leaves, full) or not _batch_collapses(group, leaves):
+            if not self._aligned(group, leaves, full) or any(at is None for _, at in leaves):
                 return "read at another index"
             if self.flops(value) > 60:
                 return "too much arithmetic for an epilogue"
@@ -222,6 +222,11 @@ class Fuser(Values):
         for group in near:
             if group in under or any(g.before & group.bit for g in under):
                 continue
+            turned = self._turned(group, store)
+            if turned is not None and not self._cyclic(group, reads):
+                self._join(group, set(), under)
+                self._write(group, turned)
+                return
             fit = self._fit(group, value, leaves)
             if isinstance(fit, str):
                 why = why or f"not with {describe(group)}: {fit}"
@@ -241,6 +246,27 @@ class Fuser(Values):
             store.axes = tuple(range(len(value.shape)))
         self._write(group, store)
         self.costly[group] = costly
+
+    def _turned(self, group: Group, store: Store) -> Store | None:
+        """The store that writes a matrix product where its permuted result is wanted, if that is all the stored value is."""
+        core, node, view = group.core, store.value, store.view
+        if core is None or core.op.name != "matmul" or node is core or len(core.shape) < 3:
+            return None
+        while node is not core:
+            if (node in self.stored and node is not store.value) or node.op.name not in ("permute", "reshape"):
+                return None
+            source = node.src[0]
+            if node.op.name == "permute":
+                places = dict(zip(node.attr("axes"), view.strides, strict=True))
+                strides: tuple[int, ...] | None = tuple(places[k] for k in range(len(places)))
+            else:
+                strides = reshaped(view.shape, view.strides, source.shape)
+            if strides is None:
+                return None
+            node, view = source, View(view.base, view.offset, source.shape, strides)
+        if (view.strides[-1] != 1 and core.shape[-1] != 1) or len(group.reads) + len(group.stores) >= EPILOGUE_LIMIT:
+            return None
+        return Store(core, store.target, view, tuple(range(len(core.shape))))
 
     def _costly(self, inner: Node) -> set[Node]:
         """What is costly among the values that a value is computed from, over the same axes: a group that has one saves its cost."""
@@ -406,21 +432,6 @@ class Fuser(Values):
 
 def strange(at: Map) -> bool:
     return any(len(terms) > 1 or shift != 0 or terms[0][1] != 1 for terms, shift in at if terms)
-
-
-def _batch_collapses(group: Group, leaves: list[tuple[Node, Map | None]]) -> bool:
-    """Whether an epilogue can follow: of a product with several batch axes only where they are one run."""
-    assert group.core is not None
-    domain = group.domain
-    if len(domain) <= 3 or group.core.op.name != "matmul":  # the rows of a convolution need not be: `kernels.Epilogue`
-        return all(at is not None for _, at in leaves)
-    for node, at in leaves:
-        if at is None:
-            return False
-        _, strides = strides_over(View.whole(node), at, len(domain))
-        if collapse(domain[:-2], strides[:-2]) is None:
-            return False
-    return True
 
 
 def describe(group: Group) -> str:

@@ -69,8 +69,29 @@ class Values:
 
     def _need_matrix(self, node: Node) -> None:
         view = self.view_of(node)
-        if view is None or matrix_strides(view) is None:
-            self._store(node)
+        if view is not None and matrix_strides(view) is not None:
+            return
+        behind = self._behind_product(node) if view is None else None
+        if behind is not None:  # as matrices of its own it would be a pass of its own
+            self.stored.add(behind)
+            view = self.view_of(node)
+            if view is not None and matrix_strides(view) is not None:
+                return
+            self.stored.discard(behind)
+        self._store(node)
+
+    def _behind_product(self, node: Node) -> Node | None:
+        """What a node is moved from, if that can be the epilogue of a product: heads are then read where they were made."""
+        while node.op.kind is Kind.MOVE and node.op.name not in ASSEMBLED:
+            node = node.src[0]
+        if node.op.kind is not Kind.ELEMENTWISE or node in self.given:
+            return None
+        for s in node.src:
+            while s.op.name == "reshape":
+                s = s.src[0]
+            if s.op.kind is Kind.CONTRACT and s.shape == node.shape and s in self.stored and s not in self.given:
+                return node
+        return None
 
     def _need_channels(self, node: Node) -> None:
         view = self.view_of(node)
@@ -190,8 +211,8 @@ class Values:
         return found
 
 
-def matrix_strides(view: View) -> tuple[int, int, int] | None:
-    """(batch, row, column) strides of a stack of matrices if one of the last two is 1 and the batch axes are one run."""
+def matrix_strides(view: View) -> tuple[tuple[int, int], int, int] | None:
+    """(batch, row, column) strides of a stack of matrices if one of the last two is 1; those of the batch as `batch_strides` has them."""
     m, n = view.shape[-2:]
     rs, cs = view.strides[-2:]
     rs, cs = (rs if m != 1 else max(n, 1)), (cs if n != 1 else 1)
@@ -199,8 +220,23 @@ def matrix_strides(view: View) -> tuple[int, int, int] | None:
         cs = max(m, 1)  # a column read as a transposed row
     if (cs != 1 and rs != 1) or rs < 0 or cs < 0 or (cs == 1 and rs == 0) or (rs == 1 and cs == 0):
         return None
-    batch = collapse(view.shape[:-2], view.strides[:-2])
+    batch = batch_strides(view.shape[:-2], view.strides[:-2])
     return None if batch is None else (batch, rs, cs)
+
+
+def batch_strides(shape: Sequence[int], strides: Sequence[int]) -> tuple[int, int] | None:
+    """The strides of a batch along its two axes (axes of length 1 do not count), or of any number of axes in one run as (stride, 0)."""
+    kept = [s for n, s in zip(shape, strides, strict=True) if n != 1]
+    if len(kept) == 2:
+        return kept[0], kept[1]
+    run = collapse(shape, strides)
+    return None if run is None else (run, 0)
+
+
+def inner_extent(shape: Sequence[int]) -> int:
+    """The length of the second axis of a batch where it is two, else 1."""
+    kept = [n for n in shape if n != 1]
+    return kept[1] if len(kept) == 2 else 1
 
 
 def collapse(shape: Sequence[int], strides: Sequence[int]) -> int | None:

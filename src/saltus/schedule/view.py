@@ -77,12 +77,12 @@ class View:
                 both = [s + self.strides[second] if k == first else s for k, s in enumerate(self.strides)]
                 return View(self.base, self.offset, node.shape, (*both[:second], *both[second + 1 :]))
             case "reshape":
-                strides_or_none = _reshaped(self.shape, self.strides, node.shape)
+                strides_or_none = reshaped(self.shape, self.strides, node.shape)
                 return None if strides_or_none is None else View(self.base, self.offset, node.shape, strides_or_none)
         return None
 
 
-def _reshaped(shape: Shape, strides: tuple[int, ...], target: Shape) -> tuple[int, ...] | None:
+def reshaped(shape: Shape, strides: tuple[int, ...], target: Shape) -> tuple[int, ...] | None:
     """Strides of a reshaped view: runs of axes that lie densely in each other may be cut anew."""
     if math.prod(target) == 0:
         return row_major(target)

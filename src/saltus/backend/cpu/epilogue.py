@@ -17,12 +17,16 @@ _LIGHT_FLOPS, _LIGHT_ACCESSES = 8, 4  # of an epilogue that is written out for e
 class Epilogue(ItemEmitter):
     """Items over (batch, row, column) applied to finished sums while they are in registers.
 
-    An access has three strides, or where the rows of a convolution are several axes that are not one run, one for each of them.
+    An access has three strides, or where the rows of a convolution or a batch of matrices are several axes that are not one run, one for
+    each of them.
     """
 
-    def __init__(self, accesses: list[Access], items: list[Any], writes: list[Write], first_slot: int, row_axes: tuple[int, ...]) -> None:
+    def __init__(self, accesses: list[Access], items: list[Any], writes: list[Write], first_slot: int, axes: tuple[int, ...],
+                 batched: bool) -> None:  # fmt: skip
+        """`axes` are those of the batch, or of the rows."""
         super().__init__(None, items)  # type: ignore[arg-type]
-        self.accesses, self.writes, self.row_axes = accesses, writes, row_axes
+        self.accesses, self.writes, self.axes = accesses, writes, axes
+        self.split = 0 if batched else 1  # which of batch and rows is several axes
         self.digits: tuple[str, list[Value]] = ("", [])
         self.everywhere: Environment | None = None
         self.slots: list[tuple[int, dict[int, int]]] = []
@@ -34,7 +38,7 @@ class Epilogue(ItemEmitter):
                 if s and not (axis == len(a.strides) - 1 and s == 1):
                     strides[axis], at = at, at + 1
             self.slots.append((pointer, strides))
-        self.extents = range(at, at + max((len(a.strides) - 2 for a in accesses if len(a.strides) > 3), default=0))
+        self.extents = range(at, at + (len(axes) if any(len(a.strides) > 3 for a in accesses) else 0))
         at += len(self.extents)
         self.constants = {}
         self.ramps: dict[int, dict[int, int]] = {}  # item -> slots of its strides, and at -1 of its offset
@@ -56,7 +60,7 @@ class Epilogue(ItemEmitter):
             for a in self.accesses
         ]
         shell = LoopKernel((), 0, False, [], self.items, self.writes, [], 32)
-        return ",".join(kinds) + shell.key()
+        return ",".join(kinds) + (" batched " if self.split == 0 and self.extents else "") + shell.key()
 
     def words(self) -> tuple[list[int], list[tuple[int, Node, int]]]:
         """Argument words from the first free slot on, with pointers as (slot, buffer, byte offset)."""
@@ -66,7 +70,7 @@ class Epilogue(ItemEmitter):
             pointers.append((pointer, a.base, a.offset * a.dtype.itemsize))
             for axis, slot in strides.items():
                 words[slot] = a.strides[axis]
-        for slot, extent in zip(self.extents, self.row_axes, strict=False):
+        for slot, extent in zip(self.extents, self.axes, strict=False):
             words[slot] = extent
         for number, slot in self.constants.items():
             words[slot] = constant_word(self.items[number])
@@ -106,13 +110,14 @@ class Epilogue(ItemEmitter):
                 b.scatter(value, pointer, b.mul(b.iota(value.lanes), stride), a.dtype, mask)
 
     def ahead(self, b: Emitter, batch: Value, row: Value, column: Value) -> None:
-        """Ask for the lines that the epilogue of these sums will write."""
+        """Ask for the lines that the epilogue of these sums will read and write."""
         self.b = b
         env = Environment(None, 1, None)
         env.indices = {0: batch, 1: row, 2: column}
-        for w in self.writes:
-            if len(self.accesses[w.access].strides) == 3 and self.accesses[w.access].strides[2] == 1:
-                b.prefetch(self._pointer(w.access, env), write=True)
+        written = {w.access for w in self.writes}
+        for number, a in enumerate(self.accesses):
+            if (len(a.strides) == 3 or self.split == 0) and a.strides[-1] == 1 and a.strides[-2]:
+                b.prefetch(self._pointer(number, env), write=number in written)
 
     def _pointer(self, access: int, env: Environment) -> Value:
         known = env.pointers.get(access)
@@ -125,7 +130,7 @@ class Epilogue(ItemEmitter):
         shift: Value | None = None
         indices = [env.indices[0], env.indices[1], env.indices[2]]
         if len(a.strides) > 3:
-            indices[1:2] = self._row_digits(env.indices[1])
+            indices[self.split : self.split + 1] = self._digits(env.indices[self.split])
         for axis, index in enumerate(indices):
             if a.strides[axis] == 0:
                 continue
@@ -135,16 +140,22 @@ class Epilogue(ItemEmitter):
         env.pointers[access] = b.offset(pointer, shift, a.dtype) if shift is not None else pointer
         return env.pointers[access]
 
-    def _row_digits(self, row: Value) -> list[Value]:
-        """The row as indices of its axes."""
-        ref = row.ref
+    def matrix(self, b: Emitter, batch: Value) -> None:
+        """Prepare for a matrix of the batch: its indices are worked out once."""
+        self.b = b
+        if self.split == 0 and self.extents:
+            self._digits(batch)
+
+    def _digits(self, number: Value) -> list[Value]:
+        """A row or a matrix of the batch as indices of its axes."""
+        b, ref = self.b, number.ref
         if self.digits[0] != ref:  # the registers of one row ask one after another
-            b, found = self.b, []
+            found = []
             for slot in reversed(self.extents[1:]):
                 extent = b.argument(slot, dt.int64)
-                found.append(b.rem(row, extent))
-                row = b.div(row, extent)
-            self.digits = (ref, [row, *reversed(found)])
+                found.append(b.rem(number, extent))
+                number = b.div(number, extent)
+            self.digits = (ref, [number, *reversed(found)])
         return self.digits[1]
 
     def load(self, number: int, env: Environment, lanes: int) -> Value:
@@ -173,8 +184,8 @@ class Epilogue(ItemEmitter):
     @property
     def light(self) -> bool:
         """Whether it is worth writing out once for each register of a tile: short, and every access runs along the columns."""
-        simple = all(len(a.strides) == 3 and a.strides[2] in (0, 1) and a.index is None for a in self.accesses)
-        simple = simple and all(self.accesses[w.access].strides[2] == 1 for w in self.writes)
+        simple = all(a.strides[-1] in (0, 1) and a.index is None and (len(a.strides) == 3 or self.split == 0) for a in self.accesses)
+        simple = simple and all(self.accesses[w.access].strides[-1] == 1 for w in self.writes)
         work = sum(i.node.op.flops for i in self.items if i.kind == "op" and i.level and i.node is not None)
         return simple and not self.ramps and work <= _LIGHT_FLOPS and len(self.accesses) <= _LIGHT_ACCESSES
 
@@ -191,11 +202,11 @@ class Epilogue(ItemEmitter):
                 env = Environment(columns[v], lanes, None)
                 for number, pointer in pointers.items():
                     a = self.accesses[number]
-                    place = b.offset(pointer, v * lanes, a.dtype) if a.strides[2] else pointer
-                    (env if a.strides[1] else columns[v]).pointers[number] = place
+                    place = b.offset(pointer, v * lanes, a.dtype) if a.strides[-1] else pointer
+                    (env if a.strides[-2] else columns[v]).pointers[number] = place
                 if r == 0:
                     for number, item in enumerate(self.items):
-                        if item.kind == "load" and item.level >= 2 and not self.accesses[item.access].strides[1]:
+                        if item.kind == "load" and item.level >= 2 and not self.accesses[item.access].strides[-2]:
                             self.get(number, columns[v])
                 for number, item in enumerate(self.items):
                     if item.kind == "acc":
@@ -204,7 +215,7 @@ class Epilogue(ItemEmitter):
                 for w, value in zip(self.writes, values, strict=True):
                     b.store(value, env.find("pointers", w.access), self.accesses[w.access].dtype)
             for number in pointers:
-                stride = self.slots[number][1].get(1)
+                stride = self.slots[number][1].get(len(self.accesses[number].strides) - 2)
                 if stride is not None and r + 1 < rows:
                     step = b.argument(stride, dt.int64)
                     pointers[number] = b.opaque(b.offset(pointers[number], step, self.accesses[number].dtype))

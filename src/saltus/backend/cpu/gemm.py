@@ -41,6 +41,13 @@ def start_epilogue(b: Emitter, epilogue: Epilogue) -> None:
         begin(b)
 
 
+def start_matrix(b: Emitter, epilogue: Epilogue, batch: Value) -> None:
+    """Emit what an epilogue computes once for each matrix of a batch, if it has such a part."""
+    matrix = getattr(epilogue, "matrix", None)
+    if matrix is not None:
+        matrix(b, batch)
+
+
 MathFunctions: TypeAlias = dict[str, Callable[..., Value]]
 _PARAMETERS = (("args", "ptr"), ("chunk", "i64"), ("scratch", "ptr"))
 _UNROLLED_EPILOGUES = 2  # wider tiles run their epilogue in a loop over registers
@@ -175,6 +182,7 @@ class _Compute:
         depths = _range(b, self.split, w["k_span"], w["k"]) if s.split else (b.index(0), w["k"])
         with b.loop(*_range(b, places[0], w["batch_block"], w["batch"])) as turn:
             self.batch = turn.index
+            start_matrix(b, self.epilogue, self.batch)
             if not s.k_blocked:
                 self._block(*depths, None, None)
                 return
@@ -196,18 +204,39 @@ class _Compute:
             self.tile_counts.append(count)
             left = b.maximum(b.sub(left, b.mul(count, b.index(height))), b.index(0))
 
+    def _ask_for(self, lines: Lines, span: tuple[Value, Value], *, by_depth: bool) -> None:
+        """Ask for an operand of one of many small matrices: there is not much work on each that would hide the way of its lines."""
+        b, dtype = self.b, self.dtype
+        whole = (b.index(0), self.depth)
+        (first, last), (place, end) = (whole, span) if by_depth else (span, whole)
+        with b.loop(first, b.select(b.less(b.index(1), self.w["batch"]), last, first)) as line:
+            start = Lines(lines.pointer, lines.stride).at(b, dtype, line.index, place)
+            with b.loop(0, b.sub(end, place), 64 // dtype.itemsize) as part:
+                b.prefetch(b.offset(start, part.index, dtype), 2)
+
+    def _matrix(self, operand: str) -> Value:
+        """Where the current matrix of the batch begins in an operand."""
+        b, w = self.b, self.w
+        outer, inner = b.div(self.batch, w["batch_inner"]), b.rem(self.batch, w["batch_inner"])
+        shift = b.add(b.mul(outer, w[f"{operand}_batch_stride"]), b.mul(inner, w[f"{operand}_inner_stride"]))
+        return b.offset(w[operand], shift, self.dtype)
+
     def _block(self, start: Value, stop: Value, first: Value | None, last: Value | None) -> None:
         """One block of depth of the chunk; `first` and `last` say which it is, None if there is only one."""
         b, w, s, dtype = self.b, self.w, self.s, self.dtype
         self.start, self.depth, self.first, self.last = start, b.sub(stop, start), first, last
-        a = b.offset(w["a"], b.mul(self.batch, w["a_batch_stride"]), dtype)
-        a = b.offset(a, b.mul(start, w["a_stride"]) if s.a_transposed else start, dtype)
+        a = b.offset(self._matrix("a"), b.mul(start, w["a_stride"]) if s.a_transposed else start, dtype)
         self.a, self.a_row = Lines(a, w["a_stride"], s.a_transposed), b.index(0)
         if s.a_copied:
             self._copy_a()
-        self.b_start = b.offset(w["b"], b.mul(self.batch, w["b_batch_stride"]), dtype)
+        else:
+            self._ask_for(self.a, self.rows, by_depth=s.a_transposed)
+        self.b_start = self._matrix("b")
         if s.b_source == "copied":
             self._copy_b()
+        elif s.b_source == "direct" and not s.dot:
+            lines = Lines(b.offset(self.b_start, b.mul(start, w["b_stride"]), dtype), w["b_stride"])
+            self._ask_for(lines, self.columns, by_depth=True)
         column = self.columns[0]
         for vectors in s.vectors:
             width, left = vectors * self.lanes, b.sub(self.columns[1], column)
@@ -315,8 +344,7 @@ class _Compute:
         b, w, s, dtype = self.b, self.w, self.s, self.dtype
         operands = []
         if s.a_copied and s.patches is None:
-            a = b.offset(w["a"], b.mul(self.batch, w["a_batch_stride"]), dtype)
-            operands.append((a, w["a_stride"], s.a_transposed, self.rows))
+            operands.append((self._matrix("a"), w["a_stride"], s.a_transposed, self.rows))
         if s.b_source == "copied":
             operands.append((self.b_start, w["b_stride"], not s.b_transposed, self.columns))
         start = b.add(self.start, self.depth)
@@ -454,6 +482,7 @@ def emit_combine(structure: CombineStructure, symbol: str, vector_bits: int, epi
     dtype, lanes = structure.dtype, vector_bits // structure.dtype.bits
     start_epilogue(b, epilogue)
     batch, block = _split_chunk(b, b.parameters[1], [w["row_blocks"]])
+    start_matrix(b, epilogue, batch)
     first, last = _range(b, block, w["row_block"], w["m"])
     split = b.mul(b.mul(w["batch"], w["m"]), w["n"])
 

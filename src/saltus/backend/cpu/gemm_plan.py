@@ -22,13 +22,13 @@ PACK_WORDS = (
 COMPUTE_WORDS = (
     "a", "b", "partials", "batch", "m", "n", "k", "a_batch_stride", "a_stride", "b_batch_stride",
     "b_stride", "panel_size", "batch_block", "row_block", "column_block", "row_blocks", "column_blocks",
-    "k_block", "k_span", "splits", "a_copy_offset", "a_copy_stride", "panel_offset",
+    "k_block", "k_span", "splits", "a_copy_offset", "a_copy_stride", "panel_offset", "batch_inner", "a_inner_stride", "b_inner_stride",
 )  # fmt: skip
 COMBINE_WORDS = ("partials", "batch", "m", "n", "splits", "row_block", "row_blocks")
 _AXIS_WORDS = ("out", "kernel", "stride", "dilation", "low", "size", "step")
 PATCH_WORDS = ("patch_batch_stride", "patch_run", "patch_channels", *[f"{name}{k}" for k in range(3) for name in _AXIS_WORDS])
-PATCH_SLOT = 24  # of compute kernels: words of a left operand made of patches (`gemm_patches.PATCH_WORDS`)
-FIRST_FREE_SLOT = 48  # of compute and combine kernels: the epilogue's own words start here
+PATCH_SLOT = 26  # of compute kernels: words of a left operand made of patches (`gemm_patches.PATCH_WORDS`)
+FIRST_FREE_SLOT = 50  # of compute and combine kernels: the epilogue's own words start here
 
 # Register tiles by vector width: heights, and widths in registers. The sums, a row of B and a scalar of A fit
 # the 32 registers of AVX-512 and NEON, and the 16 of AVX2.
@@ -201,7 +201,8 @@ def _padded(words: list[int]) -> list[int]:
 
 
 def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[int], b_strides: Sequence[int],
-         vector_bits: int, *, packed: bool | None = None, patches: Patches | None = None) -> GemmPlan:  # fmt: skip
+         vector_bits: int, *, packed: bool | None = None, patches: Patches | None = None,
+         inner: tuple[int, int, int] = (1, 0, 0)) -> GemmPlan:  # fmt: skip
     """Choose how C[b] = A[b] @ B[b] runs.
 
     Args:
@@ -212,6 +213,8 @@ def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[i
         vector_bits: register width kernels are written for: 512, 256 or 128.
         packed: True gives B a pack phase, worth it when the packed buffer serves many runs; False gives none;
             None decides for a single run.
+        inner: of a batch that is two axes: the extent of the second, and its strides in A and B; those given with the others are
+            then the first axis's.
         patches: A is this matrix, or with a_strides (0, 1, 0) its transpose; `k` or `m` is its number of rows.
 
     Returns:
@@ -247,7 +250,7 @@ def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[i
     elif not dot:
         # panels are read by every tile in one run; lines of B far apart would share cache sets and pages
         wide = k * b_stride * size > _SPAN_BYTES or (patches is None and batch == 1 and panels > 1 and flops >= _PACKED_FLOPS)
-        wide = wide and packed is None
+        wide = wide and packed is None and inner[0] == 1
         # narrow registers pass by the lines of B more often, and lines a page apart then evict each other
         aliased = vector_bits < 512 and m >= _ALIASED_ROWS and b_stride * size % _PAGE == 0
         source = _source_of_b(m, unsuited=b_transposed or aliased, wide=wide, deep=deep)
@@ -314,6 +317,7 @@ def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[i
         "k_block": k_block, "k_span": k_span, "a_copy_offset": a_copy_offset,
         "a_copy_stride": a_copy_stride, "panel_offset": panel_offset, "panels": panels,
         "panel_block": panel_block, "panel_blocks": _parts(panels, panel_block), "pack_batch": pack_batch,
+        "batch_inner": inner[0], "a_inner_stride": inner[1], "b_inner_stride": inner[2],
         "packed_batch_stride": panels * panel_size if b_strides[0] else 0, "combine_rows": combine_rows,
     }  # fmt: skip
     return GemmPlan(

@@ -24,7 +24,7 @@ from saltus.schedule.fuse import Fuser, Group
 from saltus.schedule.loops import LoopBuilder, LoopKernel
 from saltus.schedule.patches import Patches
 from saltus.schedule.plan import Kernel, copy_kernel
-from saltus.schedule.stored import collapse, matrix_strides
+from saltus.schedule.stored import collapse, inner_extent, matrix_strides
 from saltus.schedule.view import View, row_major
 
 
@@ -133,27 +133,33 @@ class _Product:
     k: int
     views: list[View]
     strides: list[tuple[int, int, int]]
+    inner: tuple[int, int, int]  # of a batch of two axes: `gemm_plan.plan`
     patches: Patches | None
     three: Callable[[tuple[int, ...]], tuple[int, ...]]  # strides over the result's axes -> over batch, row, column
 
 
 def _matrix_product(fuser: Fuser, node: Node) -> _Product:
-    views, strides = [], []
+    views, strides, inner = [], [], []
     ta, tb = node.attr("ta"), node.attr("tb")
     for source, transposed in zip(node.src, (ta, tb), strict=True):
         view = fuser.view_of(source)
         assert view is not None
         found = matrix_strides(view)
         assert found is not None
-        batch, rs, cs = found
+        (batch, second), rs, cs = found
         views.append(view)
+        inner.append(second)
         strides.append((batch, cs, rs) if transposed else (batch, rs, cs))
-    shape = node.shape
+    shape, axes = node.shape, inner_extent(node.shape[:-2])
+    if axes > 1 and all(outer == axes * second for (outer, *_), second in zip(strides, inner, strict=True)):  # one run after all
+        axes, strides, inner = 1, [(second, rs, cs) for (_, rs, cs), second in zip(strides, inner, strict=True)], [0, 0]
 
     def three(over: tuple[int, ...]) -> tuple[int, ...]:
-        return (collapse(shape[:-2], over[:-2]) or 0, *over[-2:])
+        run = collapse(shape[:-2], over[:-2])
+        return over if run is None else (run, *over[-2:])
 
-    return _Product(math.prod(shape[:-2]), *shape[-2:], node.src[0].shape[-2 if ta else -1], views, strides, None, three)
+    depth = node.src[0].shape[-2 if ta else -1]
+    return _Product(math.prod(shape[:-2]), *shape[-2:], depth, views, strides, (axes, inner[0], inner[1]), None, three)
 
 
 def _patch_product(fuser: Fuser, node: Node) -> _Product:
@@ -169,7 +175,7 @@ def _patch_product(fuser: Fuser, node: Node) -> _Product:
         return (0, *over) if run is None else (0, run, over[-1])
 
     strides = [(0, 1, 0) if turned else (0, 0, 1), (0, n, 1)]
-    return _Product(1, m, n, k, [x, other], strides, patches, three)
+    return _Product(1, m, n, k, [x, other], strides, (1, 0, 0), patches, three)
 
 
 def _contraction(fuser: Fuser, group: Group, label: str, vector_bits: int) -> list[list[Kernel]]:
@@ -191,7 +197,8 @@ def _contraction(fuser: Fuser, group: Group, label: str, vector_bits: int) -> li
         small = gemm_small.SmallKernel(extents, node.dtype, a, b, *product.strides, builder.accesses, builder.items, writes, vector_bits,
                                        label, group.why)  # fmt: skip
         return [[small]]
-    epilogue = Epilogue(builder.accesses, builder.items, writes, gemm_plan.FIRST_FREE_SLOT, node.shape[:-1])
+    batched = product.patches is None
+    epilogue = Epilogue(builder.accesses, builder.items, writes, gemm_plan.FIRST_FREE_SLOT, node.shape[: -2 if batched else -1], batched)
     if product.patches is not None and Patches.apart(node):
         x, g = [(v.base, v.offset * node.dtype.itemsize) for v in product.views]
         gradient = depthwise.DepthwiseKernel(product.patches, x, g, label, group.why)
@@ -200,7 +207,7 @@ def _contraction(fuser: Fuser, group: Group, label: str, vector_bits: int) -> li
     if product.patches is not None and Patches.tiled(node):
         return _tiled(node, product, epilogue, label, group.why, vector_bits)
     sizes = (product.count, product.m, product.n, product.k)
-    plan = gemm_plan.plan(*sizes, node.dtype, *product.strides, vector_bits, patches=product.patches)
+    plan = gemm_plan.plan(*sizes, node.dtype, *product.strides, vector_bits, patches=product.patches, inner=product.inner)
     stages: list[list[Kernel]] = []
     if plan.pack is not None:
         packed = placeholder((plan.packed_bytes,), dt.uint8)
