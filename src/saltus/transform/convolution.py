@@ -94,6 +94,8 @@ def _narrow_conv(x: Node, w: Node, stride: Shape, dilation: Shape, low: Shape, h
 def _narrow_input(g: Node, w: Node, size: Shape, stride: Shape, dilation: Shape, low: Shape, high: Shape) -> Node:
     """What each element of the kernel gives, then the sum where they meet."""
     rank, kernel, depth = len(stride), w.shape[:-2], w.shape[-2]
+    if max(dilation) == 1 and min(stride) > 1 and all(k % s == 0 for k, s in zip(kernel, stride, strict=True)):
+        return _narrow_blocks(g, w, size, stride, low)
     flat = move.reshape(g, (math.prod(g.shape[:-1]), g.shape[-1]))
     made = matmul(flat, move.reshape(w, (math.prod(kernel) * depth, w.shape[-1])), ta=False, tb=True)
     made = move.reshape(made, (*g.shape[:-1], *kernel, depth))
@@ -102,6 +104,40 @@ def _narrow_input(g: Node, w: Node, size: Shape, stride: Shape, dilation: Shape,
     folded = fold(made, whole, tuple(range(1, rank + 1)), stride, dilation)
     stop = tuple(i + n for i, n in zip(low, size, strict=True))
     return move.slice_(folded, (0, *low, 0), (g.shape[0], *stop, depth))
+
+
+def _narrow_blocks(g: Node, w: Node, size: Shape, stride: Shape, low: Shape) -> Node:
+    """The same for kernels of whole strides: blocks of `stride` outputs lie together, and a sum of shifted maps fills them at once."""
+    rank, depth, filters = len(stride), w.shape[-2], w.shape[-1]
+    taps = tuple(k // s for k, s in zip(w.shape, stride, strict=False))
+    cells = move.reshape(w, (*[n for pair in zip(taps, stride, strict=True) for n in pair], depth, filters))
+    rows = move.permute(cells, (*range(0, 2 * rank, 2), *range(1, 2 * rank, 2), 2 * rank, 2 * rank + 1))
+    flat = move.reshape(g, (math.prod(g.shape[:-1]), filters))
+    made = matmul(flat, move.reshape(rows, (math.prod(w.shape[:-1]), filters)), ta=False, tb=True)
+    around, block = tuple(t - 1 for t in taps), (*stride, depth)
+    made = move.reshape(made, (*g.shape[:-1], *taps, *block))
+    made = move.pad(made, (0, *around, *[0] * (2 * rank + 1)), (0, *around, *[0] * (2 * rank + 1)))
+    grid = tuple(n + t for n, t in zip(g.shape[1:-1], around, strict=True))
+    parts = []
+    for tap in product(*map(range, taps)):
+        start = (0, *[a - t for a, t in zip(around, tap, strict=True)], *tap, *[0] * (rank + 1))
+        stop = (g.shape[0], *[a - t + n for a, t, n in zip(around, tap, grid, strict=True)], *[t + 1 for t in tap], *block)
+        parts.append(move.reshape(move.slice_(made, start, stop), (g.shape[0], *grid, *block)))
+    total = parts[0]
+    for part in parts[1:]:
+        total = OPS["add"](total, part)
+    beside = [k for pair in zip(range(1, rank + 1), range(rank + 1, 2 * rank + 1), strict=True) for k in pair]
+    return _placed(move.permute(total, (0, *beside, 2 * rank + 1)), size, stride, low)
+
+
+def _placed(cells: Node, size: Shape, stride: Shape, low: Shape) -> Node:
+    """Blocks (n, block, element of it, ... for each axis, channel) as a map, cut to its size; what no block reaches is 0."""
+    rank = len(stride)
+    reached = tuple(cells.shape[1 + 2 * k] * s for k, s in enumerate(stride))
+    whole = move.reshape(cells, (cells.shape[0], *reached, cells.shape[-1]))
+    missing = [max(0, i + m - n) for i, m, n in zip(low, size, reached, strict=True)]
+    whole = move.pad(whole, (0,) * (rank + 2), (0, *missing, 0))
+    return move.slice_(whole, (0, *low, 0), (cells.shape[0], *[i + n for i, n in zip(low, size, strict=True)], cells.shape[-1]))
 
 
 def _narrow_weight(x: Node, g: Node, kernel: Shape, stride: Shape, dilation: Shape, low: Shape) -> Node:
@@ -153,10 +189,7 @@ def _even_input(g: Node, w: Node, size: Shape, stride: Shape, low: Shape) -> Nod
     made = _conv(g, weights, stride=(1, 1), dilation=(1, 1), low=(1, 1), high=(1, 1), groups=1)
     n, rows, columns = made.shape[:3]
     cells = move.permute(move.reshape(made, (n, rows, columns, s, t, depth)), (0, 1, 3, 2, 4, 5))
-    whole = move.reshape(cells, (n, rows * s, columns * t, depth))
-    missing = [max(0, i + m - k) for i, m, k in zip(low, size, whole.shape[1:3], strict=True)]  # beyond what the kernel reaches
-    whole = move.pad(whole, (0, 0, 0, 0), (0, *missing, 0))
-    return move.slice_(whole, (0, *low, 0), (n, low[0] + size[0], low[1] + size[1], depth))
+    return _placed(cells, size, stride, low)
 
 
 # --- the three ------------------------------------------------------------------------------------------------------
