@@ -5,19 +5,26 @@ Knows nothing of graphs, networks or training; Polars is loaded when a table is 
 
 from __future__ import annotations
 
-from saltus.data.encode_images import EncodedImages, ImageEncoder
-from saltus.data.image_rows import ImageRows
-from saltus.data.images import ImageSet, read_images
-from saltus.data.normalise import Scaler
-from saltus.data.oversample import smote
-from saltus.data.read import Table, read_table
-from saltus.data.records import Change
-from saltus.data.schema import Schema, infer_schema
-from saltus.data.split import split_rows
-from saltus.data.supply import Batches, Blocks, Rows
-from saltus.data.table import EncodedTable, TableEncoder, TableReport
-from saltus.data.table_files import TableFiles
-from saltus.data.typos import keyboard_typos, recognition_typos
+from saltus.base.later import later as _later
+
+__getattr__, __dir__ = _later(
+    __name__,
+    {
+        "encode_images": "EncodedImages ImageEncoder",
+        "image_rows": "ImageRows",
+        "images": "ImageSet read_images",
+        "normalise": "Scaler",
+        "oversample": "smote",
+        "read": "Table read_table",
+        "records": "Change",
+        "schema": "Schema infer_schema",
+        "split": "split_rows",
+        "supply": "Batches Blocks Rows",
+        "table": "EncodedTable TableEncoder TableReport",
+        "table_files": "TableFiles",
+        "typos": "keyboard_typos recognition_typos",
+    },
+)  # fmt: skip
 
 __all__ = [
     "Batches",

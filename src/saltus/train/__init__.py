@@ -6,61 +6,40 @@ Knows nothing of command lines or reports.
 
 from __future__ import annotations
 
-from saltus.train.callbacks import (
-    BackupAndRestore,
-    Callback,
-    CSVLogger,
-    EarlyStopping,
-    LambdaCallback,
-    LearningRateScheduler,
-    ModelCheckpoint,
-    ReduceLROnPlateau,
-    TerminateOnNaN,
-)
-from saltus.train.curves import (
-    best_threshold,
-    calibration,
-    confusion_matrix,
-    precision_recall_curve,
-    roc_curve,
-    temperature,
-    with_temperature,
-    worst_errors,
-)
-from saltus.train.data_search import tune
-from saltus.train.ensembles import (
-    Ensemble,
-    adaboost,
-    bagging,
-    distill,
-    gradient_boosting,
-    snapshot,
-    stacking,
-    train_ensemble,
-    uncertainty,
-    voting,
-)
-from saltus.train.estimates import Estimate, estimate
-from saltus.train.fitted import probabilities
-from saltus.train.images import ImageModel, ImageOptions, fit_images
-from saltus.train.interrupt import Interrupted
-from saltus.train.learning_curves import LearningCurve, learning_curve, size_curve
-from saltus.train.loading import load
-from saltus.train.model import Model
-from saltus.train.plan import TrainingPlan, training_plan
-from saltus.train.probing import BatchSizes, RateRange
-from saltus.train.record import History
-from saltus.train.records import Table
-from saltus.train.series import SeriesModel, SeriesOptions, fit_series
-from saltus.train.side import side_by_side
-from saltus.train.splits import Split, bootstrap, hold_out, k_fold
-from saltus.train.step import Goal, Seen, Task, train_step
-from saltus.train.tabular import TableOptions, TabularModel, fit_table
-from saltus.train.texts import TextModel, TextOptions, fit_texts
-from saltus.train.tuning import Trial, Tuning
-from saltus.train.validation import CrossValidation, Fold, cross_validate
-from saltus.train.weights import average_weights, stochastic_weight_averaging
-from saltus.train.writers import MLflow, TensorBoard
+from saltus.base.later import later as _later
+
+__getattr__, __dir__ = _later(
+    __name__,
+    {
+        "callbacks": "BackupAndRestore CSVLogger Callback EarlyStopping LambdaCallback LearningRateScheduler ModelCheckpoint "
+        "ReduceLROnPlateau TerminateOnNaN",
+        "curves": "best_threshold calibration confusion_matrix precision_recall_curve roc_curve temperature with_temperature "
+        "worst_errors",
+        "data_search": "tune",
+        "ensembles": "Ensemble adaboost bagging distill gradient_boosting snapshot stacking train_ensemble uncertainty voting",
+        "estimates": "Estimate estimate",
+        "fitted": "probabilities",
+        "images": "ImageModel ImageOptions fit_images",
+        "interrupt": "Interrupted",
+        "learning_curves": "LearningCurve learning_curve size_curve",
+        "loading": "load",
+        "model": "Model",
+        "plan": "TrainingPlan training_plan",
+        "probing": "BatchSizes RateRange",
+        "record": "History",
+        "records": "Table",
+        "series": "SeriesModel SeriesOptions fit_series",
+        "side": "side_by_side",
+        "splits": "Split bootstrap hold_out k_fold",
+        "step": "Goal Seen Task train_step",
+        "tabular": "TableOptions TabularModel fit_table",
+        "texts": "TextModel TextOptions fit_texts",
+        "tuning": "Trial Tuning",
+        "validation": "CrossValidation Fold cross_validate",
+        "weights": "average_weights stochastic_weight_averaging",
+        "writers": "MLflow TensorBoard",
+    },
+)  # fmt: skip
 
 __all__ = [
     "BackupAndRestore", "BatchSizes", "CSVLogger", "Callback", "CrossValidation", "EarlyStopping", "Ensemble",
