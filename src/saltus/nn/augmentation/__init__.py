@@ -42,12 +42,15 @@ from saltus.nn.augmentation.tokens import (
     RandomTokenSwap,
     nearest_tokens,
 )
+from saltus.nn.augmentation.tone import AutoContrast, Equalization, RandomInvert, RandomSharpness
 
 __all__ = [
     "AugMix",
     "Augmentation",
+    "AutoContrast",
     "CutMix",
     "Draws",
+    "Equalization",
     "ImageAugmentation",
     "MixUp",
     "Mixing",
@@ -64,6 +67,7 @@ __all__ = [
     "RandomGaussianBlur",
     "RandomGrayscale",
     "RandomHue",
+    "RandomInvert",
     "RandomMagnitudeWarp",
     "RandomNoise",
     "RandomPerspective",
@@ -71,6 +75,7 @@ __all__ = [
     "RandomRotation",
     "RandomSaturation",
     "RandomScaling",
+    "RandomSharpness",
     "RandomShear",
     "RandomSynonyms",
     "RandomTimeWarp",
