@@ -25,6 +25,7 @@ _CLIP = 8.0  # spreads from the middle at which an input is cut off
 _BACK = 8  # steps of another column that are seen
 _LOG_RANGE = 2.5  # a positive series whose level grows by more is learnt in logarithms
 _LONGEST = 256
+_AT_ONCE = 65_536  # windows of a series that are looked at together
 
 
 @dataclass(frozen=True)
@@ -191,11 +192,17 @@ class SeriesEncoder:
         others = np.concatenate([line.others for line in past])
         self.scales = [_scale(column) for column in others.T]
         self.growth = [1.0] * len(self.steps)
-        made = self.windows(past)
-        if not len(made):
+        places = self.places(past)
+        count = sum(map(len, places))
+        if not count:
             raise DataError("no window has all of its horizons measured", fix="give more rows, or a nearer horizon")
-        assert made.target is not None
-        self.growth = [max(float(g), 1e-3) for g in np.sqrt(np.mean(np.clip(made.target, -1e3, 1e3) ** 2, axis=0))]
+        power = np.zeros(len(self.steps))
+        for line, at in zip(past, places, strict=True):
+            for first in range(0, len(at), _AT_ONCE):
+                target = self.windows_at([line], [at[first : first + _AT_ONCE]]).target
+                assert target is not None
+                power += np.sum(np.clip(target, -1e3, 1e3) ** 2, axis=0, dtype=np.float64)
+        self.growth = [max(float(g), 1e-3) for g in np.sqrt(power / count)]
 
     def _level(self, values: Array) -> Array:
         # an unusual value at or below nothing, where training had none, stays finite
@@ -211,6 +218,14 @@ class SeriesEncoder:
             begin: number of the first step that may be forecast; None for the first there is.
             end: number of the first step that may not; None for the last there is.
         """
+        return self.windows_at(lines, self.places(lines, begin, end))
+
+    def windows_at(self, lines: Sequence[Line], places: Sequence[Array]) -> SeriesWindows:
+        """Windows that end at some of the places of series, whose horizons were measured."""
+        return self._made(lines, places, known=True)
+
+    def places(self, lines: Sequence[Line], begin: int | None = None, end: int | None = None) -> list[Array]:
+        """Where the windows of `windows` end: for each series places in its steps, rising."""
         furthest, steps = self.steps[-1], np.array(self.steps)
         places = []
         for line in lines:
@@ -218,7 +233,7 @@ class SeriesEncoder:
             last = min(line.last, len(line.values) - 1 if end is None else end - 1 - line.start) - furthest
             origins = np.arange(first, max(first, last + 1))
             places.append(origins[line.seen[origins[:, None] + steps].all(axis=1)])
-        return self._made(lines, places, known=True)
+        return places
 
     def latest(self, lines: Sequence[Line]) -> SeriesWindows:
         """The window of each series that ends with its last measured value.
@@ -251,8 +266,7 @@ class SeriesEncoder:
     def _of_line(self, line: Line, at: Array, *, known: bool) -> dict[str, Array]:
         """Everything about the windows of one series that end at the places `at` (n,)."""
         width, steps, season = self._width, np.array(self.steps), self.columns.frequency.season
-        y = self._level(line.values)
-        seen = y[at[:, None] + np.arange(1 - width, 1)]
+        seen = self._level(line.values[at[:, None] + np.arange(1 - width, 1)])
         level = seen[:, -1]
         own = np.sqrt(np.mean(np.diff(seen, axis=1) ** 2, axis=1))
         spread = np.maximum(own, 0.1 * self.spreads.get(line.name, 0.0))
@@ -261,7 +275,7 @@ class SeriesEncoder:
         parts = [(seen[:, :-1] - level[:, None]) / (spread[:, None] * back)]
         before = at[:, None] + steps - season * -(-steps // season)  # the same season, at or before the origin
         repeated = before >= 0
-        again = np.where(repeated, y[np.maximum(before, 0)], level[:, None])
+        again = np.where(repeated, self._level(line.values[np.maximum(before, 0)]), level[:, None])
         unit = spread[:, None] * np.array(self.growth)
         if season > 1:
             parts.append((again - level[:, None]) / unit)
@@ -269,20 +283,21 @@ class SeriesEncoder:
         calendar = self.columns.frequency.calendar(self.columns.frequency.times(line.start + at[:, None] + ahead))
         parts.append(2 * calendar.reshape(len(at), calendar.shape[1] * calendar.shape[2]))
         for place, (centre, scale) in enumerate(self.scales):
-            x = np.nan_to_num((line.others[:, place] - centre) / scale)
-            recent = x[at[:, None] - np.arange(min(_BACK, width))]
+            back_then = line.others[at[:, None] - np.arange(min(_BACK, width)), place]
+            recent = np.nan_to_num((back_then - centre) / scale)
             parts += [recent[:, :1], recent[:, 1:] - recent[:, :1]]
             if self.columns.others[place] in self.known:
-                parts.append(x[self._ahead(line, at[:, None] + steps, self.columns.others[place], known=known)])
-        inside = at[:, None] + steps < len(y)
-        future = np.minimum(at[:, None] + steps, len(y) - 1)
+                later = line.others[self._ahead(line, at[:, None] + steps, self.columns.others[place], known=known), place]
+                parts.append(np.nan_to_num((later - centre) / scale))
+        inside = at[:, None] + steps < len(line.values)
+        future = np.minimum(at[:, None] + steps, len(line.values) - 1)
         actual = np.where(inside & line.seen[future], line.values[future], np.nan)
         code = list(self.spreads).index(line.name) + 1 if line.name in self.spreads else 0
         fallback = float(np.median(list(self.units.values())))
         return {
             "numbers": np.clip(np.concatenate(parts, axis=1), -_CLIP, _CLIP),
             "codes": np.full((len(at), 1 if len(self.spreads) > 1 else 0), code),
-            "target": (y[future] - level[:, None]) / unit,
+            "target": (self._level(line.values[future]) - level[:, None]) / unit,
             "level": level,
             "spread": unit,
             "actual": actual,

@@ -162,7 +162,7 @@ def _open_series(source: Any, target: str | None, options: SeriesOptions) -> Ope
 
 SERIES = Kind(
     SeriesModel, "a table of regular times and numbers", SeriesOptions,
-    ("horizon", "window", "time", "key", "frequency", "repeated", "known", "hidden", "activation", "dropout", "overrides"),
+    ("horizon", "window", "time", "key", "frequency", "repeated", "known", "hidden", "activation", "dropout", "overrides", "memory"),
     recognises=holds_series, open=_open_series, prepare=prepare_series, divide=SeriesSamples, space=spaces.SERIES,
     sample="time", example="NEW.csv",
 )  # fmt: skip
