@@ -110,7 +110,10 @@ def dimension_of(name: str, text: str, known: Mapping[str, space.Dimension]) -> 
     """
     low, dots, high = text.partition("..")
     if not dots:
-        return space.choice([_value(word.strip()) for word in text.split(",") if word.strip()])
+        found = [_value(word.strip()) for word in text.split(",") if word.strip()]
+        if not found:
+            raise ArgumentError(f"--search {name}={text} leaves nothing to choose", fix=f"a range or words: --search {name}=16..256")
+        return space.choice(found)
     first, last = _value(low), _value(high)
     if isinstance(first, str) or isinstance(last, str):
         raise ArgumentError(f"--search {name}={text}: a range has two numbers", fix=f"for example --search {name}=1e-4..1e-1")

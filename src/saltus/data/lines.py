@@ -28,6 +28,7 @@ else:
 REPEATS = ("error", "mean", "last", "sum")
 _FEWEST_ROWS = 12
 _SORTED = 0.8  # share of rows later than the one before, from which rows are in the order of time
+_ONCE = 0.9  # share of times that come once, from which those that come twice are mistakes
 _KEYS = ("category", "identifier", "text", "boolean")
 
 
@@ -244,7 +245,8 @@ def _need_single(times: np.ndarray, rows: np.ndarray, name: str, layout: Layout,
         first, second = rows[same[0]], rows[same[0] + 1]
         what = f"{table}: the time {times[same[0]]!s:.19}{title} comes twice, in the rows {first + 1:,} and {second + 1:,}"
         more = f" ({counted(len(same), 'such row')})" if len(same) > 1 else ""
-        raise DataError(what + more, fix='name the column that tells series apart with --key, or take repeated="mean", "last" or "sum"')
+        fix = "name the column that tells series apart with --key, or make one of them: --set repeated=mean, last or sum"
+        raise DataError(what + more, fix=fix)
 
 
 def _on_grid(
@@ -290,7 +292,12 @@ def holds_series(path: Path) -> bool:
         if frame is None or frame.height < _FEWEST_ROWS:
             return False
         columns = {"target": None, "time": None, "key": None, "frequency": None}
-        layout, _ = find_layout(Table(frame, str(path)), **columns, repeated="error", overrides={})
+        try:
+            layout, _ = find_layout(Table(frame, str(path)), **columns, repeated="error", overrides={})
+        except DataError:  # some times that come twice by mistake: the reader will name them
+            layout, _ = find_layout(Table(frame, str(path)), **columns, repeated="mean", overrides={})
+            if frame[layout.time].n_unique() < _ONCE * frame.height:
+                return False
     except Exception:  # not for us to complain: its reader does
         return False
     used = (layout.time, layout.key, layout.target, *layout.others)

@@ -19,6 +19,7 @@ from saltus.data.encode_images import EncodedImages, ImageEncoder
 from saltus.data.image_rows import StreamedImages, streamed
 from saltus.data.images import ImageSet, read_images
 from saltus.data.lazy import LazyModule
+from saltus.data.records import counted
 from saltus.data.split import split_rows
 from saltus.train.fitted import FitOptions, Fitted, Predictions, chosen_plan, optimizer_of, with_changes
 from saltus.train.image_network import moments, network_for
@@ -145,6 +146,7 @@ def prepare_images(source: Any, options: ImageOptions) -> Prepared[ImageModel]:
     assert learnt is not None
     encoder.tell([part for part in (learnt, checked, judged) if part is not None])
     _need_both(learnt, encoder)
+    encoder.report = replace(encoder.report, changes=(*encoder.report.changes, *_in_two_parts(learnt, checked, judged)))
     size, epochs = _sizes(len(learnt), options)
     augment, said = suited(options.augment, encoder.need_form(), encoder.classes)
     if said:
@@ -154,6 +156,20 @@ def prepare_images(source: Any, options: ImageOptions) -> Prepared[ImageModel]:
     if options.told is not None:
         options.told(encoder)
     return Prepared(ImageModel, encoder, learnt, checked, judged, options, size, epochs, partial(_model, encoder, learnt))
+
+
+def _in_two_parts(learnt: Any, *others: Any) -> list[str]:
+    """What to say of images that are trained on and judged by, pixel for pixel, as far as they are in memory."""
+    if not isinstance(learnt, EncodedImages):
+        return []
+    known = {hash(pixels.tobytes()) for pixels in learnt.pixels}
+    made = []
+    for name, part in zip(("validation", "test"), others, strict=True):
+        count = 0 if part is None else sum(hash(pixels.tobytes()) in known for pixels in part.pixels)
+        if count:
+            share = f"{counted(count, 'image')} of the {name} part ({count / len(part):.1%})"
+            made.append(f"{share} {'is' if count == 1 else 'are'} in the training part too: its figures are that much too good")
+    return made
 
 
 def _encoded(

@@ -33,6 +33,8 @@ else:
 
 Array = np.ndarray[Any, Any]
 
+_FEWEST = 8  # windows of a fold of series
+
 
 class Samples:
     """Data of one kind, as samples by number.
@@ -274,7 +276,11 @@ class SeriesSamples(Samples):
         numbers = np.sort(np.concatenate([line.start + np.flatnonzero(line.seen) for line in lines]))
         before = numbers[numbers < middle]
         begin = int(before[int(len(before) * (1 - options.validation))]) if options.validation and len(before) else middle
-        return prepare_lines(encoder, lines, replace(options, test=0.5), begin, middle, end)
+        made = prepare_lines(encoder, lines, replace(options, test=0.5), begin, middle, end)
+        if len(made.learnt) < _FEWEST:
+            what = f"fold {split.fold + 1} of the series learns from {counted(len(made.learnt), 'window')}, too few"
+            raise DataError(what, fix="use fewer folds, a shorter window (--set window=N), or give more rows")
+        return made
 
     def rows(self, split: Split, prepared: Prepared[Any]) -> Array:
         starts = np.array([line.start for line in self.lines])

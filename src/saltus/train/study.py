@@ -5,16 +5,17 @@ Optuna is loaded when a search begins.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import math
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from saltus.base.errors import ArgumentError, StorageError, unknown_name
+from saltus.base.errors import ArgumentError, SaltusError, StorageError, unknown_name
 from saltus.train.space import Choice, Dimension
 
 METHODS, PRUNERS = ("tpe", "random", "grid", "cmaes"), ("none", "median", "hyperband", "patient")
@@ -136,6 +137,8 @@ def open_study(
                 pruner=_pruner(library, pruner, epochs),
             )  # fmt: skip
         except Exception as error:  # Optuna and SQLAlchemy raise many kinds
+            if unwritten(error):
+                raise _unwritable(store.path) from error
             raise ArgumentError(f"{store.path} cannot be opened as a study: {error}", fix="name another file") from error
         terms = {"space": {name: repr(d) for name, d in space.items()}, "monitor": monitor, "grows": grows}
         kept = study.user_attrs.get("terms")
@@ -151,6 +154,40 @@ def open_study(
             if trial.state == library.trial.TrialState.RUNNING:  # of a process that was killed
                 study.tell(trial.number, state=library.trial.TrialState.FAIL)
     return study
+
+
+_FULL = ("disk is full", "disk i/o error", "readonly database", "unable to open")
+
+
+def unwritten(error: BaseException) -> bool:
+    """Whether an error of Optuna or its database says that the study's file cannot be written."""
+    causes, found = error, ""
+    while causes is not None:
+        found += f" {causes}"
+        causes = causes.__cause__ or causes.__context__  # type: ignore[assignment]
+    return any(word in found.lower() for word in _FULL)
+
+
+def _unwritable(path: Path | None) -> StorageError:
+    fix = "make room on the disk, or choose another folder; a study goes on with --resume"
+    return StorageError(f"the study {path} cannot be written: the disk is full, or nothing may be written there", fix=fix)
+
+
+@contextlib.contextmanager
+def kept_in(store: Store) -> Iterator[None]:
+    """What goes wrong with the file of a study while it is used, in words.
+
+    Raises:
+        StorageError: the file cannot be written any more; what it has is unharmed.
+    """
+    try:
+        yield
+    except SaltusError:
+        raise
+    except Exception as error:
+        if store.path is not None and unwritten(error):
+            raise _unwritable(store.path) from error
+        raise
 
 
 def values_of(params: Mapping[str, Any], space: Mapping[str, Dimension]) -> dict[str, Any]:

@@ -310,7 +310,8 @@ def search(
             store, space, method=how.method, pruner=how.pruner, grows=grows(how.monitor), seed=how.seed or 0, epochs=options.epochs,
             monitor=how.monitor,
         )  # fmt: skip
-        return _Searching(build, corpus, rows, test, options, space, how, changes or _changes, study).run()
+        with studies.kept_in(store):
+            return _Searching(build, corpus, rows, test, options, space, how, changes or _changes, study).run()
     finally:
         store.close()
 
