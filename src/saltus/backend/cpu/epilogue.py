@@ -114,10 +114,9 @@ class Epilogue(ItemEmitter):
         self.b = b
         env = Environment(None, 1, None)
         env.indices = {0: batch, 1: row, 2: column}
-        written = {w.access for w in self.writes}
         for number, a in enumerate(self.accesses):
             if (len(a.strides) == 3 or self.split == 0) and a.strides[-1] == 1 and a.strides[-2]:
-                b.prefetch(self._pointer(number, env), write=number in written)
+                b.prefetch(self._pointer(number, env), 2)  # into the second cache: the first is full of what the tile reads meanwhile
 
     def _pointer(self, access: int, env: Environment) -> Value:
         known = env.pointers.get(access)
