@@ -12,8 +12,8 @@ from graphs import random_arrays, recurrent, training_step
 
 import saltus.ops  # noqa: F401  registers the ops
 from saltus.backend.base import compile_graph
+from saltus.backend.cpu import building, engine, plans
 from saltus.backend.cpu import compile as machine
-from saltus.backend.cpu import engine, plans
 from saltus.base import dtypes as dt
 from saltus.ir.node import Node, placeholder
 from saltus.ir.spec import OPS
@@ -46,7 +46,7 @@ def results(program: Any, inputs: list[Node]) -> list[bytes]:
 
 
 def no_planning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "make_plan", lambda *given: pytest.fail("it was planned again"))
+    monkeypatch.setattr(building, "make_plan", lambda *given: pytest.fail("it was planned again"))
 
 
 @pytest.mark.parametrize("graph", [step, loop])

@@ -8,7 +8,7 @@ every other reader of the old value can run first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from saltus.base import dtypes as dt
@@ -16,33 +16,10 @@ from saltus.ir.node import Node, placeholder
 from saltus.ir.spec import Kind
 from saltus.schedule.fuse import Fuser, Group, Store, describe
 from saltus.schedule.loops import Access, Item, LoopKernel, Write, loop_kernels
+from saltus.schedule.steps import Kernel, Launch, LoopBegin, LoopEnd, Phase, Place, Plan, Step
 from saltus.schedule.view import View, identity
 
 ALIGN = 64
-
-
-class Kernel(Protocol):
-    """What a launch runs; `key` is everything its machine code depends on."""
-
-    label: str
-    why: str
-
-    @property
-    def scratch(self) -> int: ...
-
-    def key(self) -> str: ...
-
-    def words(self) -> tuple[list[int], list[tuple[int, Node, int]], int]:
-        """Argument words, (word, buffer, byte offset) of each pointer among them, and the number of chunks."""
-        ...
-
-    def show(self) -> str: ...
-
-    @property
-    def flops(self) -> int: ...
-
-    @property
-    def nbytes(self) -> int: ...
 
 
 class Target(Protocol):
@@ -55,98 +32,6 @@ class Target(Protocol):
     def suited(self, kernel: LoopKernel) -> Kernel:
         """A kernel that does what a plain loop does, if there is a better one."""
         ...
-
-
-@dataclass(eq=False)
-class Place:
-    """Where a buffer lies: in another buffer, moving with the steps of loops, or in a memory of its own.
-
-    Attributes:
-        root: the node whose memory it is (itself, unless it is part of another).
-        offset: bytes from the root's start.
-        moves: (loop, bytes a step) for each loop it moves with, outermost first.
-    """
-
-    root: Node
-    offset: int = 0
-    moves: tuple[tuple[int, int], ...] = ()
-
-    def same(self, other: Place) -> bool:
-        """Whether both are one memory at every step of every loop."""
-        return self.root is other.root and self.offset == other.offset and self.moves == other.moves
-
-
-@dataclass(eq=False)
-class Launch:
-    kernel: Kernel
-    words: list[int]
-    pointers: list[tuple[int, Place]]
-    chunks: int
-
-
-@dataclass(eq=False)
-class Phase:
-    launches: list[Launch] = field(default_factory=list)
-
-
-@dataclass(eq=False)
-class LoopBegin:
-    loop: int
-    length: int
-    reverse: bool
-
-
-@dataclass(eq=False)
-class LoopEnd:
-    loop: int
-
-
-Step = Phase | LoopBegin | LoopEnd
-
-
-@dataclass(eq=False)
-class Plan:
-    """Everything a program does.
-
-    Attributes:
-        steps: phases and loop marks in order.
-        external: nodes whose memory is given at each call: inputs, then outputs.
-        offsets: byte offset in the arena of every other root.
-        arena: bytes of the arena.
-        scratch: bytes of private memory a worker needs.
-        aliases: output number -> input number whose memory it takes over.
-    """
-
-    steps: list[Step]
-    inputs: list[Node]
-    outputs: list[Node]
-    offsets: dict[Node, int]
-    arena: int
-    scratch: int
-    aliases: dict[int, int]
-    loops: int
-
-    def launches(self) -> list[Launch]:
-        return [launch for s in self.steps if isinstance(s, Phase) for launch in s.launches]
-
-    def show(self) -> str:
-        """The plan in readable form."""
-        lines = [f"arena {self.arena} bytes, scratch {self.scratch} bytes a worker"]
-        depth = 0
-        for s in self.steps:
-            if isinstance(s, LoopEnd):
-                depth -= 1
-            pad = "  " * depth
-            if isinstance(s, Phase):
-                lines.append(f"{pad}phase")
-                kernels = [(x.kernel, x.chunks) for x in s.launches]
-                lines += [f"{pad}  {k.label}: {n} chunks, {k.nbytes} bytes, {k.flops} flops" for k, n in kernels]
-            elif isinstance(s, LoopBegin):
-                lines.append(f"{pad}loop {s.loop}: {s.length} steps{', reversed' if s.reverse else ''}")
-                depth += 1
-        for node, at in sorted(self.offsets.items(), key=lambda kv: kv[1]):
-            lines.append(f"  {at:>10} {node.nbytes:>10} bytes  {node}")
-        return "\n".join(lines)
 
 
 @dataclass(eq=False)

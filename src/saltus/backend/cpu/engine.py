@@ -1,10 +1,12 @@
-"""The native engine's front: graph to program. Plans, compiles what is not in the store, lays out the tables, runs."""
+"""The native engine's front: graph to program. Takes plan and machine code from the store or has them made (`building.py`), lays out the
+tables, runs."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
 import ctypes
+import importlib
 import sys
 import threading
 import time
@@ -17,11 +19,9 @@ import numpy as np
 
 from saltus.backend.cpu import binding, plans, runtime
 from saltus.backend.cpu import compile as machine
-from saltus.backend.cpu import kernels as native
 from saltus.base import settings
 from saltus.ir.node import Node
-from saltus.schedule.plan import Kernel, Launch, LoopBegin, LoopEnd, Phase, Place, Plan, make_plan
-from saltus.transform.pipeline import prepare
+from saltus.schedule.steps import Kernel, Launch, LoopBegin, LoopEnd, Phase, Place, Plan, calls_host
 
 Array = np.ndarray[Any, Any]
 ALONE = 150_000  # cycles of shareable work below which waking helpers costs more than they bring
@@ -41,8 +41,7 @@ def function_addresses(kernels: Sequence[Kernel]) -> list[int]:
     Raises:
         Lost: a kernel of a kept plan has none.
     """
-    bits = machine.vector_bits()
-    fixed = [native.fixed_address(k) for k in kernels]
+    fixed = [k.address() if calls_host(k) else None for k in kernels]  # type: ignore[attr-defined]
     symbols = [plans.symbol_of(k) if f is None else "" for k, f in zip(kernels, fixed, strict=True)]
     with _addresses_lock:
         missing = {symbol: k for symbol, k in zip(symbols, kernels, strict=True) if symbol and symbol not in _addresses}
@@ -56,14 +55,12 @@ def function_addresses(kernels: Sequence[Kernel]) -> list[int]:
             else:
                 fresh.append((symbol, kernel))
 
-        def build(job: tuple[str, Kernel]) -> bytes:
-            return machine.object_code(native.emit(job[1], job[0], bits))
-
+        build = _building().object_of if fresh else None
         if len(fresh) >= PARALLEL_COMPILE and settings.threads() > 1:
             with ThreadPoolExecutor(min(settings.threads(), 8)) as threads:
-                codes = list(threads.map(build, fresh))
+                codes = list(threads.map(build, *zip(*fresh, strict=True)))
         else:
-            codes = [build(job) for job in fresh]
+            codes = [build(symbol, kernel) for symbol, kernel in fresh]
         for (symbol, _), code in zip(fresh, codes, strict=True):
             machine.write_stored(symbol, code)
             _addresses[symbol] = machine.load(symbol, code)
@@ -86,7 +83,7 @@ class NativeProgram:
         self.results = [(r.shape, r.dtype.numpy) for r in results]
         launches = plan.launches()
         self._functions = function_addresses([x.kernel for x in launches])
-        self._hosts = [x.kernel for x in launches if isinstance(x.kernel, native.HostKernel)]
+        self._hosts = [x.kernel for x in launches if calls_host(x.kernel)]
         self._twins: list[NativeProgram] = []
         self._twins_lock = threading.Lock()
         self._allocate()
@@ -366,7 +363,7 @@ class NativeProgram:
                     begin = time.perf_counter()
                     runtime.repeat(function, arguments, chunks, self._scratch.ctypes.data, turns)
                     spent = time.perf_counter() - begin
-                    if spent >= seconds or turns >= 1 << 16 or isinstance(x.kernel, native.HostKernel):
+                    if spent >= seconds or turns >= 1 << 16 or calls_host(x.kernel):
                         break
                     turns *= 4
                 times.append(spent / turns)
@@ -397,31 +394,9 @@ class NativeProgram:
         return "\n".join(lines)
 
 
-def _show(plan: Plan, groups: list[str], name: str) -> None:
-    """Print the stages SALTUS_SHOW asks for, beyond the graph."""
-    stages = settings.show()
-    if not stages:
-        return
-    out = sys.stderr
-    if "groups" in stages:
-        print(f"--- groups of {name}", *groups, sep="\n", file=out)
-    bits = machine.vector_bits()
-    seen = set()
-    for x in plan.launches():
-        key = x.kernel.key()
-        if key in seen or isinstance(x.kernel, native.HostKernel):
-            continue
-        seen.add(key)
-        if "loops" in stages:
-            print(f"--- loops\n{x.kernel.show()}", file=out)
-        if stages & {"llvm", "asm"}:
-            text = native.emit(x.kernel, machine.symbol_of(key), bits)
-            if "llvm" in stages:
-                print(f"--- llvm of {x.kernel.label}\n{text}", file=out)
-            if "asm" in stages:
-                print(f"--- asm of {x.kernel.label}\n{machine.assembly(text)}", file=out)
-    if "plan" in stages:
-        print(f"--- plan of {name}\n{plan.show()}", file=out)
+def _building() -> Any:
+    """What plans and compiles: loaded when there is something new, since a program that was planned before needs none of it."""
+    return importlib.import_module("saltus.backend.cpu.building")
 
 
 def compile_graph(inputs: tuple[Node, ...], outputs: tuple[Node, ...], *, donate: tuple[int, ...], name: str) -> NativeProgram:
@@ -431,9 +406,7 @@ def compile_graph(inputs: tuple[Node, ...], outputs: tuple[Node, ...], *, donate
     if found is not None:
         with contextlib.suppress(plans.Lost):
             return NativeProgram(*found, name, outputs)
-    prepared = prepare(inputs, outputs, name, native=True)
-    plan, groups = make_plan(inputs, prepared, donate, native.NativeTarget(machine.vector_bits()))
-    _show(plan, groups, name)
+    plan, groups = _building().planned(inputs, outputs, donate, name)
     program = NativeProgram(plan, groups, name, outputs)
     if kept is not None:
         plans.keep(kept, plan, groups)  # after its machine code

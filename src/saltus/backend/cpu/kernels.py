@@ -417,11 +417,6 @@ def _array(address: int, like: Node) -> np.ndarray[Any, Any]:
 
 
 # --- emission ---------------------------------------------------------------------------------------------------
-def fixed_address(kernel: Kernel) -> int | None:
-    """The function of a kernel that is not compiled."""
-    return kernel.address() if isinstance(kernel, HostKernel) else None
-
-
 @functools.cache
 def _math() -> dict[str, Callable[..., Value]]:
     return dict(vecmath.emitter_table())

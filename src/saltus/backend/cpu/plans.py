@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from saltus.backend.cpu import compile as machine
-from saltus.backend.cpu.kernels import HostKernel
 from saltus.base import dtypes as dt
 from saltus.base import settings
 from saltus.base.dtypes import DType
 from saltus.ir.node import Body, Node, at, placeholder, topological
-from saltus.schedule.plan import Kernel, Launch, LoopBegin, LoopEnd, Phase, Place, Plan, Step
+from saltus.schedule.steps import Kernel, Launch, LoopBegin, LoopEnd, Phase, Place, Plan, Step, calls_host
 
 LEAST = 64  # nodes of a graph from which its plan is kept
 _NOWHERE = ("", 0)
@@ -120,7 +119,7 @@ def name_of(inputs: Sequence[Node], outputs: Sequence[Node], donate: Sequence[in
 # --- keeping and reading ----------------------------------------------------------------------------------------
 def keep(name: str, plan: Plan, groups: Sequence[str]) -> None:
     """Keep a plan, unless it has host calls."""
-    if any(isinstance(launch.kernel, HostKernel) for launch in plan.launches()):
+    if any(calls_host(launch.kernel) for launch in plan.launches()):
         return
     given = {node: k for k, node in enumerate([*plan.inputs, *plan.outputs])}
 
