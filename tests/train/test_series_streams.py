@@ -40,6 +40,8 @@ def test_the_network_is_that_of_windows_in_memory(key, tmp_path):
     assert weights(there) == weights(streamed)
     assert there.scores == streamed.scores
     assert there.rows == streamed.rows
+    assert there.seen == streamed.seen
+    assert any("of these samples were trained on" in note for note in streamed.evaluate(sales(key)).notes)
     np.testing.assert_array_equal(there.predict(sales(key)), streamed.predict(sales(key)))
 
 
@@ -85,7 +87,7 @@ def test_a_training_goes_on_from_the_middle(tmp_path):
 
 
 def test_what_cannot_be_done_is_refused():
-    with pytest.raises(ArgumentError, match="ensemble needs its windows in memory"):
-        fit_series(sales(), "sold", memory=1000, ensemble="bagging", **QUICK)
+    with pytest.raises(ArgumentError, match="stacking needs its data in memory"):
+        fit_series(sales(), "sold", memory=1000, ensemble="stacking", **QUICK)
     with pytest.raises(DataError, match="steps to learn from"):
         fit_series(sales().head(20), "sold", memory=10, window=40, **QUICK)

@@ -62,6 +62,7 @@ def test_the_network_is_that_of_texts_in_memory(files, name, rows, monkeypatch):
     assert weights(there) == weights(streamed)
     assert there.scores == streamed.scores
     assert there.rows == streamed.rows
+    assert there.seen == streamed.seen  # an evaluation knows what it was trained on
     assert streamed.predict(texts(5, seed=2)).tolist() == there.predict(texts(5, seed=2)).tolist()
 
 
@@ -128,8 +129,8 @@ def test_numbers_on_disk_are_read_like_an_array():
 
 
 def test_what_cannot_be_done_is_refused(files, tmp_path):
-    with pytest.raises(ArgumentError, match="ensemble needs its texts in memory"):
-        fit_texts(files / "all.csv", "label", memory=100, ensemble="bagging", **QUICK)
+    with pytest.raises(ArgumentError, match="stacking needs its data in memory"):
+        fit_texts(files / "all.csv", "label", memory=100, ensemble="stacking", **QUICK)
     pl.DataFrame({"a": ["x", "y"] * 50, "b": ["u", "v"] * 50}).write_csv(tmp_path / "short.csv")
     with pytest.raises(DataError, match="no column of free text"):
         fit_texts(tmp_path / "short.csv", memory=100, **QUICK)

@@ -9,7 +9,7 @@ Source: Broder, "On the resemblance and containment of documents", 1997.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,9 +47,16 @@ def hashes(parts: Sequence[Array]) -> Array:
     return made
 
 
-def sketch(parts: Sequence[Array]) -> str:
-    """What a model keeps of its training part, as text."""
-    return base64.b64encode(np.unique(hashes(parts))[:KEPT].astype("<u8").tobytes()).decode()
+def sketch(pieces: Iterable[Sequence[Array]]) -> str:
+    """What a model keeps of its training part, as text; "" of none.
+
+    Args:
+        pieces: the samples, so many at a time, each as for `hashes`.
+    """
+    kept = np.zeros(0, np.uint64)
+    for parts in pieces:
+        kept = np.unique(np.concatenate([kept, hashes(parts)]))[:KEPT]
+    return base64.b64encode(kept.astype("<u8").tobytes()).decode()
 
 
 def share_seen(kept: str, parts: Sequence[Array]) -> float:
@@ -57,11 +64,11 @@ def share_seen(kept: str, parts: Sequence[Array]) -> float:
 
     Args:
         kept: what `sketch` gave.
-        parts: as for `hashes`.
+        parts: of some samples, as for `hashes`.
 
     Example:
         >>> x = np.arange(20.0)[:, None]
-        >>> share_seen(sketch([x[:10]]), [x])
+        >>> share_seen(sketch([[x[:10]]]), [x])
         0.5
     """
     known = np.frombuffer(base64.b64decode(kept), "<u8")

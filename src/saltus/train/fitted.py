@@ -7,7 +7,7 @@ A kind of data brings an encoder, fitted on the training part: it turns what use
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
@@ -20,7 +20,9 @@ from saltus.base.errors import ArgumentError, DataError, ModelFileError, unknown
 from saltus.data.lazy import LazyModule
 from saltus.data.normalise import shortest
 from saltus.data.seen import share_seen, sketch
+from saltus.data.spool import SpooledRows
 from saltus.data.supply import Rows
+from saltus.data.window_rows import WindowRows
 from saltus.train.callbacks import Callback, EarlyStopping
 from saltus.train.ensembles import distill, train_ensemble
 from saltus.train.model import Model, load
@@ -28,7 +30,8 @@ from saltus.train.plan import training_plan
 from saltus.train.presets import prepared, wanted
 from saltus.train.record import History
 from saltus.train.scores import classification_scores, confusions, regression_scores
-from saltus.train.sources import Source
+from saltus.train.sources import Source, source_of
+from saltus.train.streamed_ensembles import streamed_ensemble
 
 if TYPE_CHECKING:
     import polars as pl
@@ -326,7 +329,7 @@ class Fitted:
         """
         encoded = self.encoder.transform(source, target=True)
         judgement = self.judge(encoded)
-        parts = _parts_of(encoded)
+        parts = next(_parts_of(encoded), None)
         coarse = any(change.action == "repeated rows" for change in getattr(self.encoder, "changes", ()))  # rows repeat by chance
         share = share_seen(self.seen, parts) if self.seen and parts and not coarse else 0.0
         if share < _MANY_SEEN:
@@ -386,8 +389,7 @@ class Fitted:
     def judged_on(self, learnt: Encoded, checked: Encoded | None, test: Encoded | None, options: FitOptions) -> None:
         """Take what is known once the network is trained: the parts' sizes, the baseline and the figures."""
         self.trivial = _trivial(self.encoder, learnt)
-        parts = _parts_of(learnt)
-        self.seen = sketch(parts) if parts else ""
+        self.seen = sketch(_parts_of(learnt))
         self.rows = {"train": len(learnt), "validation": len(checked or ()), "test": len(test or ())}
         self.settle(checked)
         part = test or checked or learnt
@@ -511,6 +513,12 @@ def _train(
         "class_weight": "balanced" if options.balanced and made.classes else None, "callbacks": callbacks,
         "augment": augment,
     }  # fmt: skip
+    if options.ensemble is not None and streamed:
+        if options.distill:
+            raise ArgumentError("distill needs its data in memory, but these are read while the training runs", fix="raise memory")
+        source = made.arranged(learnt, inputs, target) or (source_of(inputs) if isinstance(inputs, Rows) else inputs)
+        several = streamed_ensemble(options.ensemble, model, source, options.members, **shared)
+        return several.model, several.history
     if options.ensemble is not None:
         many = train_ensemble(options.ensemble, model, inputs, target, options.members, **shared)
         if options.distill:
@@ -532,11 +540,15 @@ def _train(
     return model, history
 
 
-def _parts_of(encoded: Encoded) -> list[Array]:
-    """The arrays of encoded samples by which they are known again; none where they are not in memory."""
-    if isinstance(encoded.inputs, (Rows, Source)) or encoded.target is None or not len(encoded):
-        return []
-    return [*(np.asarray(part) for part in tree.leaves(encoded.inputs)), np.asarray(encoded.target)]
+def _parts_of(encoded: Encoded) -> Iterator[list[Array]]:
+    """The arrays of encoded samples by which they are known again, so many at a time; none of those that are dear to read."""
+    inputs = encoded.inputs
+    if isinstance(inputs, (SpooledRows, WindowRows)):
+        pieces = (inputs.take(np.arange(at, min(at + _AT_ONCE, len(inputs)))) for at in range(0, len(inputs), _AT_ONCE))
+    else:
+        there = not isinstance(inputs, (Rows, Source)) and encoded.target is not None and len(encoded)
+        pieces = iter([(inputs, encoded.target)] if there else [])
+    return ([*(np.asarray(part) for part in tree.leaves(x)), np.asarray(y)] for x, y in pieces)
 
 
 def _given(encoded: Encoded) -> Any:
