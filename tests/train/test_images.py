@@ -233,8 +233,8 @@ def test_streamed_images_that_cannot_be_read_are_named_before_training(folder, t
         fit_images(tmp_path, epochs=1, verbose=0, memory=0)
     trained = fit_images(tmp_path, epochs=1, verbose=0, memory=0, skip_corrupt=True)
     assert sum(trained.rows.values()) == 23
-    with pytest.raises(ArgumentError, match="ensemble needs its images in memory"):
-        fit_images(folder, ensemble="bagging", memory=0)
+    with pytest.raises(ArgumentError, match="stacking needs its data in memory"):
+        fit_images(folder, ensemble="stacking", memory=0, epochs=1, verbose=0)
 
 
 def test_a_folder_of_images_trains_any_network(folder):

@@ -133,5 +133,5 @@ def test_what_cannot_be_learnt_is_refused_with_its_place(files, tmp_path):
         fit_table(TableFiles(tmp_path / "gone.csv", "answer", rows=100), **HOW)
     with pytest.raises(DataError, match="1 of 2 files is not there"):
         fit_table([files / "first.parquet", files / "third.parquet"], "answer", **HOW)
-    with pytest.raises(ArgumentError, match="ensemble needs its table in memory"):
-        fit_table(files / "whole.csv", "answer", memory=0, ensemble="bagging", **HOW)
+    with pytest.raises(ArgumentError, match="stacking needs its data in memory"):
+        fit_table(files / "whole.csv", "answer", memory=0, ensemble="stacking", **HOW)

@@ -51,7 +51,7 @@ def fit_options(given: dict[str, Any]) -> fit.Options:
     return options
 
 
-def _fresh(callback: Callback) -> Callback:
+def fresh(callback: Callback) -> Callback:
     """A copy for another training, without the model it was last used with."""
     return copy.deepcopy(callback, {id(getattr(callback, "model", None)): None})
 
@@ -111,7 +111,7 @@ class Corpus:
         if weight is not None:
             data = {**data, "weight": [np.ascontiguousarray(weight, np.float32)]}
         model._need(self.data["x"])
-        own = (*map(_fresh, options.callbacks), *callbacks, *([] if halt is None else [halt.own()]))
+        own = (*map(fresh, options.callbacks), *callbacks, *([] if halt is None else [halt.own()]))
         held = None if test is None else InMemory(self.data, test)
         if isinstance(options.validation, (tuple, list)):
             other = fit.gathered(model, options.validation[0], options.validation[1])

@@ -130,6 +130,11 @@ def _joined(pattern: Model, models: Sequence[Model], classes: bool, **settings: 
     return made
 
 
+def joined(pattern: Model, models: Sequence[Model]) -> Model:
+    """Trained models of one network as their mean."""
+    return _joined(pattern, models, _is_classes(models[0]), combine="mean", link=link_of(models[0]))
+
+
 def _is_classes(model: Model) -> bool:
     goals = model._need().task.goals
     if len(goals) != 1:
@@ -137,7 +142,8 @@ def _is_classes(model: Model) -> bool:
     return isinstance(goals[0].loss, CLASSIFYING)
 
 
-def _count(members: Any) -> int:
+def need_count(members: Any) -> int:
+    """A number of members, checked."""
     if isinstance(members, bool) or not isinstance(members, int) or members < 1:
         raise ArgumentError(f"members is {members!r}, expected a whole number from 1 on")
     return members
@@ -182,7 +188,7 @@ def bagging(
     if not 0 < share <= 1:
         raise ArgumentError(f"share is {share!r}, expected a number above 0 and up to 1", fix="1.0 draws as many rows as there are")
     options, corpus, halt = fit_options(training), Corpus(model, x, y, training.get("sample_weight")), halt or Halt()
-    draws = bootstrap(corpus.rows, _count(members), seed=model.seed, size=max(1, round(share * corpus.rows)))
+    draws = bootstrap(corpus.rows, need_count(members), seed=model.seed, size=max(1, round(share * corpus.rows)))
 
     def job(number: int, draw: Split) -> Callable[[], tuple[Model, Member, Any]]:
         def run() -> tuple[Model, Member, Any]:
@@ -358,7 +364,7 @@ def snapshot(
     corpus = Corpus(model, x, y, training.get("sample_weight"))
     options = fit_options({**training, "epochs": epochs})
     options = replace(options, callbacks=unwatched(options.callbacks))  # each cycle is worse than the end of the one before, at first
-    trained, facts = snapshot_members(model, corpus, options, _count(members), learning_rate, halt)
+    trained, facts = snapshot_members(model, corpus, options, need_count(members), learning_rate, halt)
     classes = _is_classes(trained[0])
     result = _joined(model, trained, classes, combine="mean", link=link_of(trained[0]))
     result.history = facts[-1].history
@@ -386,7 +392,7 @@ def adaboost(
     corpus = Corpus(model, x, y, training.get("sample_weight"))
     if corpus.labels is None:
         raise ArgumentError("AdaBoost needs classes, but the model predicts values", fix="use gradient_boosting (--ensemble boosting)")
-    trained, facts = adaboost_members(model, corpus, fit_options(training), _count(members), learning_rate, halt)
+    trained, facts = adaboost_members(model, corpus, fit_options(training), need_count(members), learning_rate, halt)
     result = _joined(model, trained, True, combine="vote", link=link_of(trained[0]), weights=[f.weight for f in facts])
     return Ensemble(result, "adaboost", facts)
 
@@ -410,7 +416,7 @@ def gradient_boosting(
     Source: Friedman, "Greedy function approximation: a gradient boosting machine", 2001.
     """
     corpus = Corpus(model, x, y, training.get("sample_weight"))
-    trained, facts, start, link = gradient_members(model, corpus, fit_options(training), _count(members), learning_rate, halt)
+    trained, facts, start, link = gradient_members(model, corpus, fit_options(training), need_count(members), learning_rate, halt)
     result = _joined(
         model, trained, link != "none", combine="sum", link=link, weights=[learning_rate] * len(trained), start=start
     )  # fmt: skip
@@ -428,7 +434,7 @@ METHODS: dict[str, Callable[..., Ensemble]] = {
 
 
 def _seeded(model: Model, members: int) -> list[Model]:
-    return [model.clone(seed=model.seed + k) for k in range(_count(members))]
+    return [model.clone(seed=model.seed + k) for k in range(need_count(members))]
 
 
 def _by_seeds(model: Model, x: Any, y: Any, members: int, **training: Any) -> Ensemble:
@@ -442,7 +448,7 @@ def _by_seeds(model: Model, x: Any, y: Any, members: int, **training: Any) -> En
 
 def _averaged(model: Model, x: Any, y: Any, members: int, *, epochs: int, **training: Any) -> Ensemble:
     """One network with the mean weights of several states of its training at a constant rate, in the later half of it."""
-    count = _count(members)
+    count = need_count(members)
     if epochs < 2 * count:
         fix = f"use {2 * count} epochs, or fewer members"
         raise ArgumentError(f"{epochs} epochs are too few to average {count} of their states", fix=fix)

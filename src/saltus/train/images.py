@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from saltus import nn
-from saltus.base.errors import ArgumentError, DataError
+from saltus.base.errors import DataError
 from saltus.data.encode_images import EncodedImages, ImageEncoder
 from saltus.data.image_rows import StreamedImages, streamed
 from saltus.data.images import ImageSet, read_images
@@ -180,11 +180,6 @@ def _encoded(
     needed = sum(len(part) for part in parts if part is not None) * form.height * form.width * form.channels
     if images.pixels is not None or needed <= options.memory:
         return [None if part is None else encoder.encode(images, part, target=True) for part in parts]
-    if options.ensemble is not None:
-        raise ArgumentError(
-            f"an ensemble needs its images in memory, but they take {needed / 1e9:.1f} GB and memory is {options.memory / 1e9:.1f} GB",
-            fix="raise memory, lower size, or train one network",
-        )
     return [None if part is None else streamed(encoder, images, part) for part in parts]
 
 

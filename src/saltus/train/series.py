@@ -255,9 +255,6 @@ def prepare_lines(
     width = rows.windows(np.arange(1)).numbers.shape[1]
     if len(rows) * width * 4 <= options.memory:
         learnt, cut = encoder.windows(lines, end=begin), encoder.windows
-    elif options.ensemble is not None:
-        taken = f"{len(rows) * width * 4 / 1e9:.1f} GB and memory is {options.memory / 1e9:.1f} GB"
-        raise ArgumentError(f"an ensemble needs its windows in memory, but they take {taken}", fix="raise memory, or train one network")
     else:
         learnt = StreamedWindows.of(rows)
         text = f"{len(rows):,} windows of {width} numbers are cut while the training runs; the series stay in memory"

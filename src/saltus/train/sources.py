@@ -93,6 +93,10 @@ class Source(ABC):
             "a share of data that come as batches cannot be held out: they are not known before", fix="pass validation=(x, y)"
         )
 
+    def drawn(self, seed: int) -> Source:
+        """As many rows, drawn from these with repetition; a pure function of the seed."""
+        raise ArgumentError("rows of data that come in an order of their own cannot be drawn anew", fix="use voting in place of bagging")
+
     # -- what those that read have in common ---------------------------------------------------------------------------
 
     def _ready(self, given: Any, place: str = "") -> Data:
@@ -117,6 +121,13 @@ def bytes_of_row(data: Data) -> int:
     """Bytes that a row of data takes."""
     leaves = tree.leaves(data)
     return max(1, int(sum(_values(leaf).nbytes for leaf in leaves)) // max(1, int(leaves[0].shape[0])))
+
+
+def _drawn(count: int, seed: int, block: int) -> Array:
+    """As many places as there are, drawn with repetition, in order."""
+    if not count:
+        return np.arange(0)
+    return np.sort(np.random.Generator(np.random.Philox(key=[seed & 0xFFFFFFFFFFFFFFFF, block])).integers(0, count, count))
 
 
 def _local(steps: int, batch: int) -> Array:
@@ -172,6 +183,9 @@ class TakenRows(Source):
         train, held = split_rows(len(self.rows) if labels is None else labels, share, seed=seed, stratify=None if labels is None else True)
         return TakenRows(self.supply, self.rows[np.sort(train)]), TakenRows(self.supply, self.rows[np.sort(held)])
 
+    def drawn(self, seed: int) -> Source:
+        return TakenRows(self.supply, self.rows[_drawn(len(self.rows), seed, 0)])
+
     def pieces(self, plan: TrainingPlan, pace: Pace, order: Order, epoch: int, position: int) -> Iterator[Piece]:
         pace.most = self._most(plan.batch_size)
         rows = epoch_order(self.rows, order.seed, epoch, shuffle=order.shuffle)
@@ -196,10 +210,11 @@ class InBlocks(Source):
         supply: where they come from.
         span: every row draws a number from 0 to 1; those are taken whose number lies in the span.
         seed: of these numbers.
+        draw: seed of a drawing with repetition from the rows of each block; None for each row once.
     """
 
-    def __init__(self, supply: Blocks, span: tuple[float, float] = (0.0, 1.0), seed: int = 0) -> None:
-        self.supply, self.span, self.seed = supply, span, seed
+    def __init__(self, supply: Blocks, span: tuple[float, float] = (0.0, 1.0), seed: int = 0, draw: int | None = None) -> None:
+        self.supply, self.span, self.seed, self.draw = supply, span, seed, draw
         self.sizes = np.array([len(self.own(block)) for block in range(len(supply.sizes))], np.int64)
         if not self.sizes.sum():
             raise DataError(f"{type(supply).__name__} has too few rows: none fell into a part of {span[1] - span[0]:.0%}", fix="give more")
@@ -208,7 +223,11 @@ class InBlocks(Source):
 
     def own(self, block: int) -> Array:
         """Rows of a block that belong here: a pure function of (seed, block)."""
-        return rows_of_span(self.supply.sizes[block], self.span, self.seed, block)
+        rows = rows_of_span(self.supply.sizes[block], self.span, self.seed, block)
+        return rows if self.draw is None else rows[_drawn(len(rows), self.draw, block)]
+
+    def drawn(self, seed: int) -> Source:
+        return InBlocks(self.supply, self.span, self.seed, seed)
 
     def _block(self, block: int) -> Data:
         data = self._ready(self.supply.read(block), self.supply.place(block))
@@ -217,7 +236,7 @@ class InBlocks(Source):
             what = f"block {block} has {found:,} rows, expected {self.supply.sizes[block]:,}"
             raise DataError(what, fix="did the data change since the training began?")
         own = self.own(block)
-        return _picked(data, own) if len(own) < found else data
+        return _picked(data, own) if len(own) < found or self.draw is not None else data
 
     def plan(self, batch_size: int | str, epochs: int) -> TrainingPlan:
         return training_plan(int(self.sizes.sum()), batch_size, epochs)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from saltus.base.errors import ArgumentError, DataError, unknown_name
+from saltus.base.errors import DataError, unknown_name
 from saltus.data import Change, EncodedTable, Table, TableEncoder, TableFiles, read_table, split_rows
 from saltus.data.lengths import Lengths, sorted_by_length
 from saltus.data.records import counted
@@ -198,8 +198,6 @@ def prepare_read(
 
 def prepare_files(files: TableFiles, options: TableOptions) -> Prepared[TabularModel]:
     """As `prepare_table`, of files that are read in blocks while the training runs; see `larger`."""
-    if options.ensemble is not None:
-        raise ArgumentError("an ensemble needs its table in memory", fix="raise memory, or train one network")
     other = options.test is not None and not isinstance(options.test, (int, float))
     spans = larger.spans_of(sum(files.sizes), 0.0 if other else float(options.test or 0), options.validation)
     seed = options.seed

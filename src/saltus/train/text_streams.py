@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from saltus.base.errors import ArgumentError, DataError
+from saltus.base.errors import DataError
 from saltus.data import Change, Table, TableFiles
 from saltus.data.lazy import LazyModule
 from saltus.data.lengths import sorted_by_length
@@ -79,8 +79,6 @@ def prepare_blocks(
         options: how, with the encoder.
         sizes: (rows, options) -> batch size and epochs.
     """
-    if options.ensemble is not None:
-        raise ArgumentError("an ensemble needs its texts in memory", fix="raise memory, or train one network")
     encoder = options.encoder
     assert encoder is not None
     labels = Table(blocks.labelled(), blocks.name)

@@ -25,7 +25,7 @@ from saltus.train.record import grows
 from saltus.train.side import Halt
 
 
-class _Keep(Callback):
+class Keep(Callback):
     """Keeps the weights at the end of some epochs.
 
     Args:
@@ -76,7 +76,7 @@ def snapshot_members(
     plan = training_plan(max(1, corpus.rows - round(corpus.rows * share)), options.batch_size)
     restarts = optim.CosineDecayRestarts(rate, first_decay_steps=max(1, plan.iterations * cycle), t_mul=1.0)
     own = model.clone(optimizer=replace(model.optimizer, learning_rate=restarts, adjustable=()))
-    keep = _Keep([cycle * (k + 1) - 1 for k in range(members)])
+    keep = Keep([cycle * (k + 1) - 1 for k in range(members)])
     with using(Library()):
         history = corpus.train(own, np.arange(corpus.rows), replace(options, epochs=cycle * members), halt=halt, callbacks=[keep])
         made = []
@@ -90,7 +90,7 @@ def snapshot_members(
     ]
 
 
-def _mean(states: Sequence[Any]) -> Any:
+def mean_of(states: Sequence[Any]) -> Any:
     """The mean of trees of Tensors; whole numbers are taken from the last."""
 
     def one(*leaves: Any) -> Any:
@@ -138,18 +138,18 @@ def average_weights(models: Sequence[Model], x: Any = None, y: Any = None, *, mo
     made.build(models[0]._need().specs)
     states = [m.snapshot() for m in models]
     if x is None:
-        made.restore(_mean(states))
+        made.restore(mean_of(states))
         return made
     sign = 1.0 if grows(monitor) else -1.0
     scores = [sign * m.evaluate(x, y)[monitor] for m in models]
     taken: list[Any] = []
     best = -np.inf
     for place in sorted(range(len(models)), key=lambda k: -scores[k]):
-        made.restore(_mean([*taken, states[place]]))
+        made.restore(mean_of([*taken, states[place]]))
         score = sign * made.evaluate(x, y)[monitor]
         if score >= best:
             taken, best = [*taken, states[place]], score
-    made.restore(_mean(taken))
+    made.restore(mean_of(taken))
     return made
 
 
@@ -180,11 +180,11 @@ def stochastic_weight_averaging(
         raise ArgumentError(f"start={start!r}, every={every!r}: expected a share from 0 up to 1, and a whole number from 1 on")
     corpus = Corpus(model, x, y, training.get("sample_weight"))
     options = fit_options({**training, "epochs": epochs})
-    keep = _Keep([e for e in range(epochs) if e >= int(start * epochs) and (epochs - 1 - e) % every == 0])
+    keep = Keep([e for e in range(epochs) if e >= int(start * epochs) and (epochs - 1 - e) % every == 0])
     own, rows = model.clone(), np.arange(corpus.rows)
     history = corpus.train(own, rows, options, callbacks=[keep])
     if keep.kept:
-        own.restore(_mean([state for state, _ in keep.kept]))
+        own.restore(mean_of([state for state, _ in keep.kept]))
     if tree.leaves(own.variables.state):
         still = own.clone(optimizer=optim.SGD(0.0))
         still.build(own._need().specs)
