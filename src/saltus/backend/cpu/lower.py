@@ -16,6 +16,7 @@ from saltus.base.errors import EngineError
 from saltus.ir.node import constant_value
 from saltus.schedule.loops import Item, LoopKernel, Write, is_literal
 
+_ABREAST, _LIGHT_COLUMN = 4, 12  # registers of a strip side by side, and the operations an element up to which they are
 PARAMETERS = [("args", "ptr"), ("chunk", "i64"), ("scratch", "ptr")]
 
 
@@ -116,7 +117,15 @@ class LoopLowering(ItemEmitter):
         self.uses = self._uses()
         self.stage = 0  # the pass being written
         heavy = sum(i.node.op.flops for i in kernel.items if i.kind == "op" and i.node is not None and i.level == 3)
+        self.abreast = self._abreast(heavy)
         self.unroll = 1 if not kernel.folds or kernel.strip else 4 if heavy <= 12 else 2 if heavy <= 60 else 1
+
+    def _abreast(self, heavy: int) -> int:
+        """Registers of a strip that walk down the reduced axis together, where there are few values of each."""
+        k = self.k
+        plain = all(a.index is None and (k.vector is None or k.stride_class(a, k.vector) in "01") for a in k.accesses)
+        few = len(k.folds) <= 2 and heavy <= _LIGHT_COLUMN and max((i.stage for i in k.items), default=0) <= 1
+        return _ABREAST if k.strip and k.folds and plain and few else 1
 
     def _uses(self) -> dict[int, set[int]]:
         """For each item, the levels at which it is used."""
@@ -325,6 +334,12 @@ class LoopLowering(ItemEmitter):
         stop = b.minimum(b.add(start, vec), n)
         whole = b.add(start, b.mul(b.div(b.sub(stop, start), b.index(self.lanes)), b.index(self.lanes)))
         if self.lanes > 1:
+            if self.abreast > 1:  # a row is read in longer runs
+                block = self.lanes * self.abreast
+                wide = b.add(start, b.mul(b.div(b.sub(stop, start), b.index(block)), b.index(block)))
+                with b.loop(start, wide, block) as loop:
+                    self._strip(env, loop.index, block, None)
+                start = wide
             with b.loop(start, whole, self.lanes) as loop:
                 self._strip(env, loop.index, self.lanes, None)
             with b.when(b.less(whole, stop)):
