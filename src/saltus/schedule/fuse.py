@@ -13,7 +13,7 @@ from itertools import product
 
 from saltus.ir.node import Node, full, topological
 from saltus.ir.spec import Kind, Shape
-from saltus.schedule.stored import ASSEMBLED, SHARE_FLOPS, Values
+from saltus.schedule.stored import ASSEMBLED, ROW_REUSE, SHARE_FLOPS, Values
 from saltus.schedule.view import Map, View, identity, reshaped
 
 # Beyond these a second pass over a row would leave the cache (256 KB), so the reduction is cut from its users.
@@ -168,7 +168,9 @@ class Fuser(Values):
             return frozenset(), full
         if group.kind != "loop":
             return f"{group.kind} is a call"
-        if len(group.reads | reads) + len(group.stores) + 1 > ACCESS_LIMIT:
+        # what has one number for many elements is read outside the inner loop, and needs no register there
+        few = math.prod(group.domain) // ROW_REUSE
+        if sum(n.size > few for n in (*(group.reads | reads), *(s.value for s in group.stores), value)) > ACCESS_LIMIT:
             return "too many arrays"
         if value.op.kind is Kind.REDUCE:
             return self._fit_reduce(group, value, leaves)
