@@ -30,7 +30,8 @@ from saltus.train.plan import training_plan
 from saltus.train.presets import prepared, wanted
 from saltus.train.record import History
 from saltus.train.scores import classification_scores, confusions, regression_scores
-from saltus.train.sources import Source
+from saltus.train.sources import Source, source_of
+from saltus.train.streamed_ensembles import streamed_ensemble
 
 if TYPE_CHECKING:
     import polars as pl
@@ -512,6 +513,12 @@ def _train(
         "class_weight": "balanced" if options.balanced and made.classes else None, "callbacks": callbacks,
         "augment": augment,
     }  # fmt: skip
+    if options.ensemble is not None and streamed:
+        if options.distill:
+            raise ArgumentError("distill needs its data in memory, but these are read while the training runs", fix="raise memory")
+        source = made.arranged(learnt, inputs, target) or (source_of(inputs) if isinstance(inputs, Rows) else inputs)
+        several = streamed_ensemble(options.ensemble, model, source, options.members, **shared)
+        return several.model, several.history
     if options.ensemble is not None:
         many = train_ensemble(options.ensemble, model, inputs, target, options.members, **shared)
         if options.distill:
