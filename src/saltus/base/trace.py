@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 _ROOT = str(Path(__file__).resolve().parent.parent) + os.sep
+_own: set[str] = set()  # file names of saltus met so far: to find one here is quicker than to compare its beginning
 
 
 def call_site() -> tuple[str, int]:
@@ -14,8 +15,11 @@ def call_site() -> tuple[str, int]:
     frame = sys._getframe(1)
     last = frame
     while frame is not None:
-        if not frame.f_code.co_filename.startswith(_ROOT):
-            return frame.f_code.co_filename, frame.f_lineno
+        name = frame.f_code.co_filename
+        if name not in _own:
+            if not name.startswith(_ROOT):
+                return name, frame.f_lineno
+            _own.add(name)
         last, frame = frame, frame.f_back  # type: ignore[assignment]
     return last.f_code.co_filename, last.f_lineno
 

@@ -228,18 +228,18 @@ def topological(roots: Iterable[Node], stop: Callable[[Node], bool] | None = Non
     """
     order: list[Node] = []
     seen: set[Node] = set()
-    stack: list[tuple[Node, bool]] = [(r, False) for r in reversed(list(roots))]
+    stack: list[Node | None] = [*reversed(list(roots))]  # None: the operands of the node below it are listed
     while stack:
-        node, ready = stack.pop()
-        if ready:
-            order.append(node)
-            continue
-        if node in seen:
-            continue
-        seen.add(node)
-        stack.append((node, True))
-        if stop is None or not stop(node):
-            stack.extend((s, False) for s in reversed(node.src))
+        node = stack.pop()
+        if node is None:
+            order.append(stack.pop())  # type: ignore[arg-type]
+        elif node not in seen:
+            seen.add(node)
+            if (stop is None or not stop(node)) and node.src:
+                stack += (node, None)
+                stack += node.src[::-1]
+            else:
+                order.append(node)
     return order
 
 
@@ -263,8 +263,10 @@ class Body:
 
 def substitute(roots: Sequence[Node], mapping: dict[Node, Node]) -> list[Node]:
     """The roots with some nodes replaced, e.g. a body's parameters by values."""
+    if not mapping:
+        return list(roots)
     done = dict(mapping)
-    for node in topological(roots, stop=lambda n: n in mapping):
+    for node in topological(roots, stop=mapping.__contains__):
         if node in done:
             continue
         src = tuple(done[s] for s in node.src)
@@ -274,7 +276,7 @@ def substitute(roots: Sequence[Node], mapping: dict[Node, Node]) -> list[Node]:
 
 def rebuild(node: Node, src: tuple[Node, ...]) -> Node:
     """The same operation on other operands, with the user's line of the original."""
-    if all(a is b for a, b in zip(src, node.src, strict=True)):
+    if src == node.src:  # nodes are equal where they are the same
         return node
     with at(node.site):
         return make(node.op, src, node.kwargs)
