@@ -1,14 +1,17 @@
 """Numbers, texts and names of image files in one table train one network."""
 
 import json
+import os
+import signal
 
 import numpy as np
 import polars as pl
 import pytest
 
+import saltus as sl
 from saltus.base.errors import ArgumentError, DataError, UnknownNameError
-from saltus.data import TableEncoder, infer_schema, read_table
-from saltus.train import TabularModel, fit_table
+from saltus.data import TableEncoder, image_column, infer_schema, read_table
+from saltus.train import TabularModel, fit_table, larger
 from saltus.train.kinds import load_fitted
 
 Image = pytest.importorskip("PIL.Image")
@@ -176,3 +179,34 @@ def test_a_table_read_in_blocks_decodes_its_pictures_block_by_block(homes):
     made = fit_table(homes / "homes.csv", "price", epochs=25, memory=100, **QUICK)
     assert made.scores["accuracy"] > made.baseline["accuracy"]
     assert made.predict(homes / "homes.csv").shape == (240,)
+
+
+def test_tables_in_blocks_keep_few_pictures_in_memory(homes, monkeypatch):
+    monkeypatch.setattr(larger, "PICTURES", 40)
+    decoded = []
+    decode = image_column.decode
+    monkeypatch.setattr(image_column, "decode", lambda files, form: decoded.append(len(files)) or decode(files, form))
+    model = fit_table(homes / "homes.csv", "price", epochs=1, memory=100, **QUICK)
+    assert model.rows["train"] + model.rows["validation"] + model.rows["test"] == 240
+    assert max(decoded) <= 42  # with a row of each class
+
+
+class Stop(sl.train.Callback):
+    def __init__(self, batches):
+        self.batches = batches
+
+    def on_train_batch_end(self, batch, logs):
+        self.batches -= 1
+        if not self.batches:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_training_goes_on_from_the_middle_of_an_epoch(homes, tmp_path):
+    def fit(**how):
+        made = fit_table(homes / "homes.csv", "price", epochs=2, batch_size=16, **QUICK, **how)
+        return [leaf.tolist() for leaf in sl.train.program.tree.leaves(made.model.state())]
+
+    whole = fit()
+    with pytest.raises(sl.train.Interrupted):
+        fit(callbacks=[Stop(5)], checkpoint=tmp_path)
+    assert fit(checkpoint=tmp_path, resume=True) == whole

@@ -18,12 +18,11 @@ from saltus.base.errors import ArgumentError, DataError, ModelFileError, unknown
 from saltus.data import read_table
 from saltus.data.images import ImageSet, holds_images, read_images
 from saltus.data.lines import holds_series
-from saltus.data.table_files import TableFiles
 from saltus.data.texts import holds_texts
 from saltus.train import spaces
 from saltus.train.fitted import FitOptions, Fitted
 from saltus.train.images import ImageModel, ImageOptions, encoder_of, prepare_images
-from saltus.train.larger import too_large
+from saltus.train.larger import table_files, too_large
 from saltus.train.model import Model, load
 from saltus.train.prepared import Prepared
 from saltus.train.samples import Divide, ImageSamples, SeriesSamples, TableSamples, TextSamples
@@ -107,7 +106,7 @@ class Kind:
 
 def _open_table(source: Any, target: str | None, options: TableOptions) -> Opened:
     if too_large(source, options.memory):
-        files = TableFiles(source, target)
+        files = table_files(source, target)
         said = "" if target else " (the last column; choose another with --target)"
         rows = f"{sum(files.sizes):,} rows, {len(files.columns)} columns, read in blocks of {max(files.sizes):,} rows"
         return Opened(files, files.target, f"{files.files[0]}: {rows}; target {files.target!r}{said}")

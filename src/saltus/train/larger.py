@@ -18,7 +18,10 @@ import numpy as np
 
 from saltus.base.errors import DataError
 from saltus.data import EncodedTable, Table, TableEncoder
+from saltus.data.column import RawColumn
+from saltus.data.image_column import finds_images
 from saltus.data.lazy import LazyModule
+from saltus.data.spelling import MISSING
 from saltus.data.table_files import TableFiles, is_streamable
 from saltus.train.sources import InBlocks, rows_of_span
 
@@ -30,6 +33,8 @@ else:
 Array = np.ndarray[Any, Any]
 
 SOME = 100_000  # rows of the test part, of the validation part, and of those that the encoder is fitted on, at most
+PICTURES = 4_096  # the same where a column names images
+_GLANCED = 500
 _CLASSES = 1_000  # more different targets than that are not looked for one by one
 
 
@@ -79,14 +84,27 @@ class Spans:
     test: tuple[float, float]
 
 
-def spans_of(rows: int, test: float, validation: float) -> Spans:
-    """The parts of so many rows, the last two of at most SOME rows each.
+def table_files(source: Any, target: str | None) -> TableFiles:
+    """Files in blocks; of tables that name images in smaller ones, since these are decoded with their block."""
+    files = TableFiles(source, target)
+    return TableFiles(source, target, rows=PICTURES // 4) if most_rows(files) < SOME else files
+
+
+def most_rows(files: TableFiles) -> int:
+    """Rows of a part that are in memory at most: SOME, or PICTURES where a column names images."""
+    first = files.table(files.frame(0).head(_GLANCED))
+    cells = (RawColumn(first.frame[name], MISSING, folder=first.folder) for name, kind in first.frame.schema.items() if kind == pl.String)
+    return PICTURES if any(finds_images(raw)[0] for raw in cells) else SOME
+
+
+def spans_of(rows: int, test: float, validation: float, most: int = SOME) -> Spans:
+    """The parts of so many rows, the last two of at most `most` rows each.
 
     >>> spans_of(1_000, 0.2, 0.5).test, spans_of(10_000_000, 0.2, 0.5).test
     ((0.0, 0.2), (0.0, 0.01))
     """
-    judged = min(test, SOME / rows)
-    held = min(validation * (1 - judged), SOME / rows)
+    judged = min(test, most / rows)
+    held = min(validation * (1 - judged), most / rows)
     return Spans((judged + held, 1.0), (judged, judged + held), (0.0, judged))
 
 

@@ -52,7 +52,8 @@ class TableOptions(FitOptions):
         skip_corrupt: take images that cannot be read for missing ones; otherwise they are refused, with their rows.
         memory: bytes of Parquet, Arrow, CSV or TSV files that are read as a whole. Larger ones, or several, are read in
             blocks while the training runs: what is learnt about columns comes from some of the rows, validation
-            and test take SOME rows each at most, and about a gigabyte of memory is used however large they are.
+            and test take 100,000 rows each at most (4,096 with images), and about a gigabyte of memory is used however large
+            they are.
     """
 
     task: str | None = None
@@ -161,7 +162,7 @@ def fit_table(source: Any, target: str | None = None, options: TableOptions | No
 def prepare_table(source: Any, target: str | None, options: TableOptions) -> Prepared[TabularModel]:
     """A table split and encoded; see `fit_table`."""
     if isinstance(source, TableFiles) or larger.too_large(source, options.memory):
-        return prepare_files(source if isinstance(source, TableFiles) else TableFiles(source, target), options)
+        return prepare_files(source if isinstance(source, TableFiles) else larger.table_files(source, target), options)
     table = read_table(source)
     return prepare_read(TabularModel, table, chosen_target(table, target), options, _sizes)
 
@@ -199,17 +200,18 @@ def prepare_read(
 def prepare_files(files: TableFiles, options: TableOptions) -> Prepared[TabularModel]:
     """As `prepare_table`, of files that are read in blocks while the training runs; see `larger`."""
     other = options.test is not None and not isinstance(options.test, (int, float))
-    spans = larger.spans_of(sum(files.sizes), 0.0 if other else float(options.test or 0), options.validation)
+    most = larger.most_rows(files)
+    spans = larger.spans_of(sum(files.sizes), 0.0 if other else float(options.test or 0), options.validation, most)
     seed = options.seed
-    some = larger.with_all_classes(files, larger.collected(files, spans.train, seed), spans.train, seed)
+    some = larger.with_all_classes(files, larger.collected(files, spans.train, seed, most), spans.train, seed)
     encoder = options.encoder if options.encoder is not None else table_encoder(options, text_width=_text_width(sum(files.sizes)))
     fitted = encoder.fit_transform(some, files.target, task=options.task, overrides=options.overrides)
     said = f"{counted(sum(files.sizes), 'row')} in {counted(len(files.files), 'file')} are read in blocks of {max(files.sizes):,}"
     text = f"{said}; what is said of columns comes from {some.frame.height:,} of them"
     encoder.changes += (Change("", "read in blocks", sum(files.sizes), text),)
     larger.encode_with(files, encoder)
-    held = larger.collected(files, spans.validation, seed) if spans.validation[1] > spans.validation[0] else None
-    test = larger.collected(files, spans.test, seed) if spans.test[1] > 0 else read_table(options.test) if other else None
+    held = larger.collected(files, spans.validation, seed, most) if spans.validation[1] > spans.validation[0] else None
+    test = larger.collected(files, spans.test, seed, most) if spans.test[1] > 0 else read_table(options.test) if other else None
     files.shown = next(part for part in (None if other else test, held, some) if part is not None)  # the rows that are judged
     learnt = larger.StreamedTable(InBlocks(files, spans.train, seed), fitted)
     checked, judged = (None if part is None else encoder.transform(part, target=True) for part in (held, test))
