@@ -47,6 +47,7 @@ def test_series_walk_forward(tmp_path):
     (tmp_path / "sales.csv").write_text("day,sold\n" + "\n".join(f"{d},{10 + k % 7}" for d, k in zip(dates, day, strict=True)))
     assert main(["fit", "sales.csv", "--folds", "3", "--epochs", "3", "--out", "run", "-q"]) == 0
     kept, frame = folds_of(tmp_path / "run")
+    assert kept["baseline"]["mae"] > 0  # of the naive forecast of the same times
     trained = [fold["train"] for fold in kept["folds"]]
     assert trained == sorted(trained) and len(set(trained)) == 3
     assert str(frame["time"].min()) > "2023-02-01"

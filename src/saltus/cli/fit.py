@@ -13,7 +13,7 @@ from saltus.base.errors import ArgumentError, DataError, UnknownNameError
 from saltus.cli import runs
 from saltus.cli.options import FitSettings, pairs, values_of
 from saltus.cli.report import run as write_page
-from saltus.cli.text import results
+from saltus.cli.text import results, table
 from saltus.data import sets
 from saltus.data.records import counted
 from saltus.report.keep import Keeper, write_frame
@@ -161,12 +161,14 @@ class Fit:
             told=told,
         )  # fmt: skip
         figures = {name: {"mean": e.mean, "std": e.std, "low": e.low, "high": e.high} for name, e in made.scores.items()}
-        runs.write_json(self.folder / runs.FOLDS, {"scores": figures, "dealt": asdict(how), "folds": made.table().rows})
+        facts = {"scores": figures, "baseline": made.baseline, "dealt": asdict(how), "folds": made.table().rows}
+        runs.write_json(self.folder / runs.FOLDS, facts)
         file = self.folder / runs.OUT_OF_FOLD
         write_frame(file, made.out_of_fold())
         many = f"{how.folds} folds" + (f", {how.repeats} times" if how.repeats > 1 else "")
-        click.echo("\n".join(["", f"mean of {many}, with 95 % confidence interval:",
-                              *(f"  {name.replace('_', ' ')}  {value}" for name, value in made.scores.items()),
+        beside = self.chosen.kind.fitted.beside
+        rows = [["", "", beside], *([name.replace("_", " "), str(e), f"{made.baseline[name]:.4f}"] for name, e in made.scores.items())]
+        click.echo("\n".join(["", f"mean of {many}, with 95 % confidence interval:", table(rows),
                               f"what was said of each {self.chosen.kind.sample} out of fold: {file}", ""]))  # fmt: skip
 
     def told(self, encoder: Encoder) -> None:

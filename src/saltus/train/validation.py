@@ -44,6 +44,7 @@ class Fold:
         history: record of the training.
         seconds: it took, beside others.
         model: what was trained, if it was to be kept.
+        baseline: of data, the same figures of predicting nothing in particular; of series those of the naive forecast.
     """
 
     split: Split
@@ -51,6 +52,7 @@ class Fold:
     history: History
     seconds: float
     model: Any = None
+    baseline: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,12 @@ class CrossValidation:
         if name not in self.scores:
             raise unknown_name("score", name, self.scores)
         return self.scores[name]
+
+    @property
+    def baseline(self) -> dict[str, float]:
+        """The mean of the folds' figures of predicting nothing in particular; empty for arrays."""
+        names = dict.fromkeys(name for fold in self.folds for name in fold.baseline)
+        return {name: float(np.mean([fold.baseline[name] for fold in self.folds if name in fold.baseline])) for name in names}
 
     @property
     def tested(self) -> Array:
@@ -277,7 +285,7 @@ def _of_data(
             prepared = samples.prepare(split, own)
             made = prepared.fit()
             judged = replace(split, test=samples.rows(split, prepared))
-            fold = Fold(judged, made.scores, made.history, clock.perf_counter() - begin, made if keep else None)
+            fold = Fold(judged, made.scores, made.history, clock.perf_counter() - begin, made if keep else None, made.baseline)
             return fold, made.classes, found[-1]
 
         return run
