@@ -13,8 +13,9 @@ import pytest
 from saltus.backend.cpu import compile as machine
 from saltus.backend.cpu import engine
 from saltus.base import dtypes as dt
+from saltus.ir.differentiate import backward
 from saltus.ir.evaluate import evaluate
-from saltus.ir.node import broadcast, placeholder
+from saltus.ir.node import broadcast, full, placeholder
 from saltus.ir.spec import OPS
 from saltus.ops import convolution as ops
 from saltus.ops.movement import flip, pad, permute, slice_
@@ -149,6 +150,28 @@ def test_tiles_are_used_where_they_pay_and_only_there():
     assert program.explain(timed=False).count("(kernel)") == 4  # small maps: each phase by tiles of 2 x 2
     for few in ((16, 16, 3, 32), (16, 16, 32, 32, 2), (1, 4, 64, 64), (16, 3, 32, 32)):
         assert "(kernel)" not in kernels(*few)
+
+
+def test_depthwise_training_holds_no_padded_copies():
+    """What a depthwise gradient reads is computed again from what was there before it was normalised and padded."""
+    depth, places = 6, (1, 1)
+    attrs = dict(stride=(1, 1), dilation=(1, 1), low=places, high=places, groups=32)
+    first, target = placeholder((16, 16, 16, 32), dt.float32), placeholder((16, 16, 16, 32), dt.float32)
+    scale, *kernels = [placeholder((32,), dt.float32), *[placeholder((3, 3, 1, 32), dt.float32) for _ in range(depth)]]
+    pointwise = placeholder((1, 1, 32, 32), dt.float32)
+    plain = dict(stride=(1, 1), dilation=(1, 1), low=(0, 0), high=(0, 0), groups=1)
+    made = [ops.conv(first, pointwise, **plain)]
+    for kernel in kernels:
+        inner = OPS["relu"](made[-1] * broadcast(scale, first.shape))
+        made += [ops.conv(ops.conv(inner, kernel, **attrs), pointwise, **plain)]
+    error = OPS["sum"]((made[-1] - target) * (made[-1] - target), axes=(0, 1, 2, 3))
+    inputs, outputs = [first, target, scale, pointwise, *kernels], backward([error], [full((1, 1, 1, 1), 1, dt.float32)], kernels)
+    rng = np.random.default_rng(0)
+    arrays = [(0.3 * rng.standard_normal(i.shape)).astype("f") for i in inputs]
+    program = engine.compile_graph(tuple(inputs), tuple(outputs), donate=(), name="separable")
+    for a, b in zip(program(arrays), evaluate(outputs, dict(zip(inputs, arrays, strict=True))), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * np.abs(b).max())
+    assert program.plan.arena < (depth + 6) * first.nbytes  # a map a layer, and what the gradient works on
 
 
 @pytest.mark.parametrize("make", [any_case, tiled_case, halved_case])

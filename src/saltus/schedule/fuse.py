@@ -205,6 +205,10 @@ class Fuser(Values):
         inside = topological([value], stop=lambda n: n in self.stored and n is not value)
         return any(n.op.kind is Kind.GATHER or (n.op.name == "iota" and (len(value.shape) > 3 or conv)) for n in inside)
 
+    def _remade(self, value: Node) -> bool:
+        """Whether a value is computed again so that it need not be kept: it does not go with whoever computed it first."""
+        return any(n.op.name == "barrier" for n in topological([value], stop=lambda n: n in self.stored and n is not value))
+
     def _place(self, store: Store) -> None:
         """Put a computed value into a group that reads the same, or into one of its own."""
         value = store.value
@@ -219,7 +223,10 @@ class Fuser(Values):
         wide = {n for n, at in leaves if at is not None and n.size >= inner.size > 1}
         costly = self._costly(inner)
         alike = [g for g in reversed(self.groups) if g not in near and g.kind == "loop" and g.domain == inner.shape]
-        near += [g for g in alike if wide & g.reads or costly & self.costly.get(g, set())]
+        alike = [g for g in alike if wide & g.reads or costly & self.costly.get(g, set())]
+        if alike and self._remade(inner):
+            alike = [g for g in alike if any(g.before & other.bit for other in alike)]
+        near += alike
         why = ""
         for group in near:
             if group in under or any(g.before & group.bit for g in under):

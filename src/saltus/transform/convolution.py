@@ -14,7 +14,7 @@ from itertools import product
 from typing import Any
 
 from saltus.ir.node import Node, at, broadcast, full, rebuild, topological
-from saltus.ir.spec import OPS, Shape
+from saltus.ir.spec import OPS, Kind, Shape
 from saltus.ops import movement as move
 from saltus.ops.contract import matmul
 from saltus.ops.convolution import conv, conv_input, conv_weight, interleave, out_size, reach
@@ -65,6 +65,24 @@ def _windows(x: Node, kernel: Shape, stride: Shape, dilation: Shape, low: Shape,
     padded = move.pad(x, (0, *low, 0), (0, *high, 0))
     found = OPS["windows"](padded, axes=tuple(range(1, rank + 1)), size=kernel, step=stride, dilation=dilation)  # (N, *O, C, *K)
     return move.permute(found, (*range(rank + 1), *range(rank + 2, 2 * rank + 2), rank + 1))
+
+
+AGAIN_FLOPS = 8  # an element
+
+
+def _again(x: Node) -> Node:
+    """A value whose arithmetic is done once more where that is little, rather than kept (padded, even) since the forward pass."""
+    done: dict[Node, Node] = {}
+    flops = 0
+    for node in topological([x], stop=lambda n: n.op.kind is not Kind.ELEMENTWISE or n.op is OPS["barrier"] or n.size < x.size):
+        if node.size < x.size or node.op.name == "broadcast_to":
+            done[node] = node  # a value a channel
+        elif node.op.kind is Kind.ELEMENTWISE and node.op is not OPS["barrier"]:
+            done[node] = rebuild(node, tuple([done[s] for s in node.src]))
+            flops += node.op.flops
+        else:
+            done[node] = OPS["barrier"](node, token=-1)  # what is computed from it is told apart from the forward pass's
+    return done[x] if 0 < flops <= AGAIN_FLOPS else x
 
 
 def _one_channel(x_channels: int, filters: int, groups: int) -> bool:
@@ -292,7 +310,7 @@ def _conv_weight(
     rank = len(stride)
     attrs: dict[str, Any] = {"kernel": kernel, "stride": stride, "dilation": dilation, "low": low, "high": high}
     if _one_channel(x.shape[-1], g.shape[-1], groups):
-        padded = move.pad(x, (0, *low, 0), (0, *high, 0))
+        padded = move.pad(_again(x), (0, *low, 0), (0, *high, 0))
         return conv_weight(padded, g, kernel=kernel, stride=stride, dilation=dilation, low=(0,) * rank, high=(0,) * rank, groups=groups)
     if groups > 1:
         depth, filters = x.shape[-1] // groups, g.shape[-1] // groups
