@@ -122,6 +122,8 @@ class Planner:
             return False
         if writer.core is not None and any(fuser.view_of(s).base is old for s in writer.core.src):  # type: ignore[union-attr]
             return False
+        if _read_again(writer, node, old):
+            return False
         for s in (*writer.stores, *writer.inside):
             if s.value is writer.core:
                 continue
@@ -335,6 +337,29 @@ def _stripped(node: Node, given: set[Node]) -> Node:
     while node not in given and node.op.name == "reshape":
         node = node.src[0]
     return node
+
+
+def _read_again(group: Group, node: Node, old: Node) -> bool:
+    """Whether a group reads an old value in a pass over the row after the one that writes `node`: a fold takes one pass, what needs
+    it the next, and there everything but folds is computed anew."""
+    stores = (*group.stores, *group.inside)
+    folds = {s.value for s in stores if s.value.op.kind is Kind.REDUCE and s.value is not group.core}
+    known: dict[Node, tuple[int, bool]] = {}
+
+    def seen(value: Node) -> tuple[int, bool]:
+        """The pass in which a value is computed, and whether the old one is read for it there."""
+        if value not in known:
+            if value is old or value is group.core or value in group.reads:
+                known[value] = (0, value is old)
+            else:
+                below = [(turn + 1, False) if src in folds else (turn, reads) for src in value.src for turn, reads in (seen(src),)]
+                known[value] = (max((t for t, _ in below), default=0), any(r for _, r in below))
+        return known[value]
+
+    if not folds:
+        return False
+    first = seen(node)[0]
+    return any(turn > first and reads for turn, reads in (seen(s.value) for s in stores))
 
 
 def _names(group: Group) -> list[str]:
