@@ -68,7 +68,10 @@ def test_updates_of_muon_move_all_directions_alike():
 
 
 def test_muon_leaves_vectors_embeddings_and_named_layers_to_adam():
-    shapes = {"dense": {"kernel": (3, 4), "bias": (4,)}, "embedding": {"embeddings": (5, 3)}, "head": {"kernel": (4, 2)}}
+    shapes = {
+        "dense": {"kernel": (3, 4), "bias": (4,)}, "embedding": {"embeddings": (5, 3)}, "table_input": {"city": (5, 3)},
+        "head": {"kernel": (4, 2)},
+    }  # fmt: skip
     rng = np.random.default_rng(2)
     params, gradients = ({k: {n: sl.asarray(rng.normal(size=s)) for n, s in v.items()} for k, v in shapes.items()} for _ in range(2))
     muon, adam = optim.Muon(0.01, exclude_layers=("head",)), optim.AdamW(0.01)
@@ -77,7 +80,7 @@ def test_muon_leaves_vectors_embeddings_and_named_layers_to_adam():
         f"{layer}/{name}": bool(np.allclose(own[layer][name].numpy(), other[layer][name].numpy(), atol=1e-9))
         for layer in shapes for name in shapes[layer]
     }  # fmt: skip
-    assert same == {"dense/kernel": False, "dense/bias": True, "embedding/embeddings": True, "head/kernel": True}
+    assert same == {"dense/kernel": False, "dense/bias": True, "embedding/embeddings": True, "table_input/city": True, "head/kernel": True}
 
 
 def test_lbfgs_reaches_the_minimum_of_a_long_valley_where_gradient_descent_does_not():

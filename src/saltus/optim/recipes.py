@@ -273,7 +273,7 @@ class Muon(Optimizer):
         adam_weight_decay: weight decay of the parameters that Adam moves.
         weight_decay: of the others.
         exclude_layers: parameters whose path contains one of these texts are Adam's.
-        exclude_embeddings: so are those whose path contains "embedding".
+        exclude_embeddings: so are those whose path contains "embedding" or "table_input".
         muon_a, muon_b, muon_c: factors of the iteration that makes updates orthogonal.
         adam_lr_ratio: Adam's learning rate over this one.
         momentum: how much of the last update goes on.
@@ -317,7 +317,7 @@ class Muon(Optimizer):
 
     def chosen(self, path: str, parameter: Any) -> bool:
         """Whether a parameter's updates are made orthogonal."""
-        embeds = self.exclude_embeddings and "embedding" in path.lower()
+        embeds = self.exclude_embeddings and any(text in path.lower() for text in ("embedding", "table_input"))
         return parameter.ndim == 2 and not embeds and not any(text in path for text in self.exclude_layers)
 
     def rule(self) -> Transform:
