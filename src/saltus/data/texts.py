@@ -163,7 +163,7 @@ def _decoded(files: Sequence[Path], encoding: str | None) -> list[str]:
             raise unknown_name("encoding", encoding, ("utf-8", "latin-1", "cp1252", "utf-16")) from None
     for bad, what, fix in (
         (missing, "cannot be read", "check the names"),
-        (wrong, f"not text in {encoding or 'UTF-8'}", 'pass encoding= ("latin-1" takes any file), or convert them'),
+        (wrong, f"not text in {encoding or 'UTF-8'}", "name the encoding: --set encoding=latin-1 takes any file; or convert them"),
     ):
         if bad:
             more = f" and {len(bad) - 5:,} more" if len(bad) > 5 else ""
