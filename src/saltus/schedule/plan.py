@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from saltus.base import dtypes as dt
-from saltus.ir.node import Node, placeholder
+from saltus.ir.node import Node, placeholder, topological
 from saltus.ir.spec import Kind
 from saltus.schedule.fuse import Fuser, Group, Store, describe
 from saltus.schedule.loops import Access, Item, LoopKernel, Write, loop_kernels
@@ -344,22 +344,15 @@ def _read_again(group: Group, node: Node, old: Node) -> bool:
     it the next, and there everything but folds is computed anew."""
     stores = (*group.stores, *group.inside)
     folds = {s.value for s in stores if s.value.op.kind is Kind.REDUCE and s.value is not group.core}
-    known: dict[Node, tuple[int, bool]] = {}
-
-    def seen(value: Node) -> tuple[int, bool]:
-        """The pass in which a value is computed, and whether the old one is read for it there."""
-        if value not in known:
-            if value is old or value is group.core or value in group.reads:
-                known[value] = (0, value is old)
-            else:
-                below = [(turn + 1, False) if src in folds else (turn, reads) for src in value.src for turn, reads in (seen(src),)]
-                known[value] = (max((t for t, _ in below), default=0), any(r for _, r in below))
-        return known[value]
-
     if not folds:
         return False
-    first = seen(node)[0]
-    return any(turn > first and reads for turn, reads in (seen(s.value) for s in stores))
+    edge = {old, *group.reads} | ({group.core} if group.core is not None else set())
+    known: dict[Node, tuple[int, bool]] = {}  # the pass in which a value is computed, and whether the old one is read for it there
+    for value in topological([s.value for s in stores], stop=edge.__contains__):
+        below = [] if value in edge else [(known[s][0] + 1, False) if s in folds else known[s] for s in value.src]
+        known[value] = (max((turn for turn, _ in below), default=0), value is old or any(reads for _, reads in below))
+    first = known[node][0]
+    return any(turn > first and reads for turn, reads in (known[s.value] for s in stores))
 
 
 def _names(group: Group) -> list[str]:
