@@ -22,7 +22,7 @@ Y = (X[:, 0] + 0.3 * RNG.normal(size=300) > 0).astype("int64")
 
 def model(**how):
     network = nn.Sequential([nn.Dense(8, activation="relu"), nn.Dropout(0.2), nn.Dense(2)])
-    optimizer = sl.optim.Adam(sl.optim.CosineDecay(0.02, 100), use_ema=True)
+    optimizer = sl.optim.Adam(sl.optim.CosineDecay(0.02, 100), use_ema=True, ema_momentum=0.8)
     return Model(network, loss="sparse_categorical_crossentropy", optimizer=optimizer, metrics=["accuracy"], seed=1, **how)
 
 
