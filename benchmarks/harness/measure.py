@@ -194,13 +194,14 @@ def time_first_steps(workload: Workload, group: tuple[Case, ...], setting: Setti
 
 
 def measure_memory(workload: Workload, group: tuple[Case, ...], setting: Setting, outcome: Outcome) -> None:
-    """Rounds of new processes, each asked for its peak after some steps."""
+    """Rounds of new processes, each asked for its peak after some steps. Caches are empty, so that the compiler is in memory before that."""
     taken: dict[Entrant, list[tuple[float, int]]] = {}
     for _ in range(setting.rounds(workload)):
         for entrant in setting.entrants(group, every_mode=False):
             with (
                 reported(outcome, entrant, setting),
-                started(workload, entrant, setting, outcome, setting.cache) as worker,
+                cache_folder() as cache,
+                started(workload, entrant, setting, outcome, cache) as worker,
             ):
                 worker.ask("check")
                 peak = worker.ask("peak")["peak_bytes"]
