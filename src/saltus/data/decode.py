@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, simplefilter
@@ -57,6 +58,7 @@ def need_pillow() -> None:
         raise ArgumentError(
             "image files are read with Pillow, which is not installed", fix='pip install "saltus[images]", or: pip install pillow'
         ) from error
+_AT_ONCE = 8  # files a thread takes at a time
 
 
 def is_image_name(name: str) -> bool:
@@ -208,17 +210,20 @@ def _in_threads(function: Any, items: Sequence[Any]) -> list[Any]:
     """function of each, in order; Pillow lets other threads run while it decodes."""
     need_pillow()
     Image.init()
+    parts = [items[begin : begin + _AT_ONCE] for begin in range(0, len(items), _AT_ONCE)]
     with catch_warnings():  # around all threads: filters are shared by them
         simplefilter("ignore")
-        with ThreadPoolExecutor(max(1, settings.threads()), thread_name_prefix="saltus-decode") as pool:
-            return list(pool.map(function, items, chunksize=1))
+        # one more than cores, since now and then they wait for each other's Python
+        with ThreadPoolExecutor(settings.threads() + 1, thread_name_prefix="saltus-decode") as pool:
+            return [made for part in pool.map(lambda part: [function(item) for item in part], parts) for made in part]
 
 
 @contextmanager
 def _opened(file: Path) -> Iterator[Any]:
     """An image file, open. Damaged files make decoders raise all kinds of errors: each becomes _Unreadable."""
     try:
-        with Image.open(file) as image:
+        # in one piece: dozens of small reads would each hand the interpreter from thread to thread
+        with Image.open(BytesIO(file.read_bytes())) as image:
             yield image
     except Exception as error:
         raise _Unreadable(_why(file, error)) from error
@@ -261,7 +266,7 @@ def _read(file: Path, form: Form) -> tuple[Array, list[str]]:
     with _opened(file) as image:
         treated = ["animated"] if getattr(image, "n_frames", 1) > 1 else []
         if image.format == "JPEG":  # lets the decoder leave out detail that resizing would average away
-            longest = 2 * max(form.height, form.width)
+            longest = max(form.height, form.width)
             image.draft(None, (longest, longest))
         image.load()
         if image.getexif().get(_ORIENTATION, 1) != 1:
