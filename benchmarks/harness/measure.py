@@ -194,7 +194,7 @@ def time_first_steps(workload: Workload, group: tuple[Case, ...], setting: Setti
 
 
 def measure_memory(workload: Workload, group: tuple[Case, ...], setting: Setting, outcome: Outcome) -> None:
-    """Rounds of new processes, each asked for its peak after some steps. Caches are empty, so that the compiler is in memory before that."""
+    """Rounds of new processes, each asked for its peak after some steps; caches are empty, so the compiler is in memory before them."""
     taken: dict[Entrant, list[tuple[float, int]]] = {}
     for _ in range(setting.rounds(workload)):
         for entrant in setting.entrants(group, every_mode=False):
