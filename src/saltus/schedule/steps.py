@@ -90,11 +90,12 @@ class Plan:
 
     Attributes:
         steps: phases and loop marks in order.
-        external: nodes whose memory is given at each call: inputs, then outputs.
+        inputs, outputs: nodes whose memory is given at each call.
         offsets: byte offset in the arena of every other root.
         arena: bytes of the arena.
         scratch: bytes of private memory a worker needs.
         aliases: output number -> input number whose memory it takes over.
+        loops: how many loops there are.
     """
 
     steps: list[Step]

@@ -166,6 +166,18 @@ def floats(title: str, y_pred: Any) -> None:
         raise ShapeError(f"{title}: predictions must have the batch first, got the shape ()", site=here())
 
 
+def vectors_of_classes(title: str, y_true: Any, y_pred: Any) -> None:
+    """Refuse all but class numbers (N,) and vectors (N, width)."""
+    floats(title, y_pred)
+    if len(y_pred.shape) != 2 or tuple(y_true.shape) != tuple(y_pred.shape)[:1]:
+        raise ShapeError(
+            f"{title}: expected class numbers (N,) and vectors (N, width), got {tuple(y_true.shape)} and {tuple(y_pred.shape)}",
+            site=here(), fix="give one class number a sample, and end the network with Dense(width)",
+        )  # fmt: skip
+    if not dt.as_dtype(y_true.dtype).is_integer:
+        raise DTypeError(f"{title}: class numbers must be whole numbers, got {dt.as_dtype(y_true.dtype).name}", site=here())
+
+
 def shape_fix(true: tuple[int, ...], pred: tuple[int, ...]) -> str:
     """The likeliest remedy for two shapes that differ."""
     if (*true, 1) == pred:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from saltus.base import dtypes as dt
-from saltus.base.errors import DTypeError, ShapeError
 from saltus.nn.checks import number
 from saltus.nn.config import register
-from saltus.nn.losses.base import Loss, floats
+from saltus.nn.losses.base import Loss, vectors_of_classes
 from saltus.tensor.creation import eye
 from saltus.tensor.elementwise import logical_and, logical_not, maximum, rsqrt, softplus, square, stop_gradient, where
 from saltus.tensor.manipulation import matrix_transpose
@@ -16,7 +14,6 @@ from saltus.tensor.neural import logsumexp
 from saltus.tensor.products import matmul
 from saltus.tensor.reduction import sum
 from saltus.tensor.tensor import Tensor
-from saltus.tensor.tracing import here
 
 _NONE = -1e9  # stands for the logarithm of 0
 
@@ -56,14 +53,7 @@ class Circle(Loss):
         number(self, "margin", self.margin, low=0, high=1)
 
     def check(self, y_true: Any, y_pred: Any, network: Any = None) -> None:
-        floats(self.title, y_pred)
-        if len(y_pred.shape) != 2 or tuple(y_true.shape) != tuple(y_pred.shape)[:1]:
-            raise ShapeError(
-                f"{self.title}: expected class numbers (N,) and vectors (N, width), got {tuple(y_true.shape)} and {tuple(y_pred.shape)}",
-                site=here(), fix="give one class number a sample, and end the network with Dense(width)",
-            )  # fmt: skip
-        if not dt.as_dtype(y_true.dtype).is_integer:
-            raise DTypeError(f"{self.title}: class numbers must be whole numbers, got {dt.as_dtype(y_true.dtype).name}", site=here())
+        vectors_of_classes(self.title, y_true, y_pred)
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         unit = y_pred * rsqrt(maximum(sum(square(y_pred), axis=1, keepdims=True), 1e-12))

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from saltus.base import dtypes as dt
-from saltus.base.errors import DataError, DTypeError, ShapeError
+from saltus.base.errors import DataError, ShapeError
 from saltus.nn.checks import number, one_of
 from saltus.nn.config import register
-from saltus.nn.losses.base import Loss, floats
+from saltus.nn.losses.base import Loss, floats, vectors_of_classes
 from saltus.nn.losses.classification import like
 from saltus.nn.losses.regression import cosine
 from saltus.tensor.creation import eye
@@ -123,15 +122,16 @@ class TripletMargin(Loss):
 class _Batch(Loss):
     """Base of losses that make their triplets from the classes of a batch."""
 
+    margin: float
+    distance_metric: str
+
+    def __post_init__(self) -> None:
+        Loss.__post_init__(self)
+        number(self, "margin", self.margin, low=0)
+        one_of(self, "distance_metric", self.distance_metric, ("L2", "squared-L2", "angular"))
+
     def check(self, y_true: Any, y_pred: Any, network: Any = None) -> None:
-        floats(self.title, y_pred)
-        if len(y_pred.shape) != 2 or tuple(y_true.shape) != tuple(y_pred.shape)[:1]:
-            raise ShapeError(
-                f"{self.title}: expected class numbers (N,) and vectors (N, width), got {tuple(y_true.shape)} and {tuple(y_pred.shape)}",
-                site=here(), fix="give one class number a sample, and end the network with Dense(width)",
-            )  # fmt: skip
-        if not dt.as_dtype(y_true.dtype).is_integer:
-            raise DTypeError(f"{self.title}: class numbers must be whole numbers, got {dt.as_dtype(y_true.dtype).name}", site=here())
+        vectors_of_classes(self.title, y_true, y_pred)
 
     @staticmethod
     def _apart(x: Tensor, metric: str) -> Tensor:
@@ -173,11 +173,6 @@ class TripletSemiHard(_Batch):
     margin: float = 1.0
     distance_metric: str = "L2"
 
-    def __post_init__(self) -> None:
-        Loss.__post_init__(self)
-        number(self, "margin", self.margin, low=0)
-        _metric(self)
-
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         apart = self._apart(y_pred, self.distance_metric)
         alike = expand_dims(y_true, axis=1) == expand_dims(y_true, axis=0)
@@ -218,11 +213,6 @@ class TripletHard(_Batch):
     soft: bool = False
     distance_metric: str = "L2"
 
-    def __post_init__(self) -> None:
-        Loss.__post_init__(self)
-        number(self, "margin", self.margin, low=0)
-        _metric(self)
-
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         apart = self._apart(y_pred, self.distance_metric)
         alike = expand_dims(y_true, axis=1) == expand_dims(y_true, axis=0)
@@ -230,10 +220,6 @@ class TripletHard(_Batch):
         far = max_of(where(alike, apart, 0.0), axis=1)
         near = min_of(where(alike, top, apart), axis=1)
         return softplus(far - near) if self.soft else maximum(far - near + self.margin, 0.0)
-
-
-def _metric(loss: Any) -> None:
-    one_of(loss, "distance_metric", loss.distance_metric, ("L2", "squared-L2", "angular"))
 
 
 @register(aliases=("contrastive_loss",))

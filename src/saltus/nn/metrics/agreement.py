@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,20 @@ from saltus.tensor.tensor import Tensor
 from saltus.tensor.tracing import here
 
 
+@dataclass(frozen=True, repr=False)
 class _Agreement(Metric):
     """Base: a table of true by predicted classes."""
 
+    num_classes: int | None = None
+    _: KW_ONLY
+    from_logits: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_classes is not None:
+            whole(self, "num_classes", self.num_classes, low=2)
+
     def fitted(self, output_shape: Any) -> Any:
-        if self.num_classes is not None or output_shape is None:  # type: ignore[attr-defined]
+        if self.num_classes is not None or output_shape is None:
             return self
         width = output_shape[-1] if len(output_shape) > 1 else 1
         return self.replace(num_classes=max(2, width))
@@ -37,7 +46,7 @@ class _Agreement(Metric):
         return fitted.result(fitted.update(fitted.init(), y_true, y_pred, weight))  # type: ignore[no-any-return]
 
     def init(self) -> Any:
-        count = self.num_classes  # type: ignore[attr-defined]
+        count = self.num_classes
         if count is None:
             raise ArgumentError(
                 f"{self.title} must know the number of classes", fix=f"nn.metrics.{type(self).__name__}(num_classes=...)"
@@ -52,8 +61,7 @@ class _Agreement(Metric):
         if scores and true.shape == pred.shape[:-1]:
             return true, argmax(pred, axis=-1)
         if true.size == pred.size and true.shape[:1] == pred.shape[:1]:
-            from_logits = self.from_logits  # type: ignore[attr-defined]
-            chance = predictions(self.title, pred, from_logits, "sigmoid").probabilities
+            chance = predictions(self.title, pred, self.from_logits, "sigmoid").probabilities
             return reshape(true, (true.size,)), reshape((chance > 0.5).astype("int64"), (pred.size,))
         raise ShapeError(
             f"{self.title}: targets of shape {true.shape} do not fit predictions of shape {pred.shape}", site=here(),
@@ -99,14 +107,6 @@ class MatthewsCorrelation(_Agreement):
         0.5774
     """
 
-    num_classes: int | None = None
-    _: KW_ONLY
-    from_logits: bool | None = None
-
-    def __post_init__(self) -> None:
-        if self.num_classes is not None:
-            whole(self, "num_classes", self.num_classes, low=2)
-
     def result(self, state: Any) -> Tensor:
         table = state["table"]
         own = one_hot(asarray(list(range(table.shape[0]))), table.shape[0], dtype=EXACT)
@@ -133,14 +133,10 @@ class CohenKappa(_Agreement):
         0.5
     """
 
-    num_classes: int | None = None
     weightage: str | None = None
-    _: KW_ONLY
-    from_logits: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.num_classes is not None:
-            whole(self, "num_classes", self.num_classes, low=2)
+        _Agreement.__post_init__(self)
         if self.weightage is not None:
             one_of(self, "weightage", self.weightage, ("linear", "quadratic"))
 
@@ -170,14 +166,6 @@ class BalancedAccuracy(_Agreement):
         >>> float(nn.metrics.BalancedAccuracy()([0, 1, 1, 1], [0.7, 0.7, 0.6, 0.6]))
         0.5
     """
-
-    num_classes: int | None = None
-    _: KW_ONLY
-    from_logits: bool | None = None
-
-    def __post_init__(self) -> None:
-        if self.num_classes is not None:
-            whole(self, "num_classes", self.num_classes, low=2)
 
     def result(self, state: Any) -> Tensor:
         table = state["table"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -132,8 +133,18 @@ class WQL(_Share):
         return ratio(state["part"], state["whole"])
 
 
+@dataclass(frozen=True, repr=False)
+class _Scaled(Averaged):
+    """Base: errors beside those of the naive forecast in training."""
+
+    scale: float
+
+    def __post_init__(self) -> None:
+        number(self, "scale", self.scale, low=0, open_low=True)
+
+
 @register(aliases=("mean_absolute_scaled_error",))
-class MASE(Averaged):
+class MASE(_Scaled):
     """Mean of |t - y| over the error of the naive forecast in training: below 1 is better than naive.
 
     Args:
@@ -147,18 +158,13 @@ class MASE(Averaged):
         0.5
     """
 
-    scale: float
-
-    def __post_init__(self) -> None:
-        number(self, "scale", self.scale, low=0, open_low=True)
-
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         same_shape(self.title, y_true, y_pred)
         return abs(y_true.astype(y_pred.dtype) - y_pred) / self.scale
 
 
 @register(aliases=("root_mean_squared_scaled_error",))
-class RMSSE(Averaged):
+class RMSSE(_Scaled):
     """Square root of the mean of (t - y)^2 over the mean squared error of the naive forecast in training.
 
     Args:
@@ -171,11 +177,6 @@ class RMSSE(Averaged):
         >>> float(nn.metrics.RMSSE(nn.metrics.naive_scale([1.0, 3.0, 5.0], squared=True))([[6.0]], [[7.0]]))
         0.5
     """
-
-    scale: float
-
-    def __post_init__(self) -> None:
-        number(self, "scale", self.scale, low=0, open_low=True)
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         same_shape(self.title, y_true, y_pred)
