@@ -1,10 +1,9 @@
 """Texts of unequal lengths train in batches of like length: less padding, the same rules for order, resuming and results."""
 
-import os
-import signal
 
 import numpy as np
 import pytest
+from kinds_of_data import Stop
 
 import saltus as sl
 from saltus import nn
@@ -150,16 +149,6 @@ def test_a_report_says_the_share_of_padding(small):
     fit_texts(texts(), "label", epochs=1, verbose=0, told=lambda encoder: said.append(str(encoder.describe())))
     assert "like lengths go together, cut to" in said[0]
     assert "in one length" in said[0]
-
-
-class Stop(sl.train.Callback):
-    def __init__(self, batches):
-        self.batches = batches
-
-    def on_train_batch_end(self, batch, logs):
-        self.batches -= 1
-        if not self.batches:
-            os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.parametrize("batches", [3, 14])

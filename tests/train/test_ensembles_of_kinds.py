@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from kinds_of_data import TEXTS, pictures, sales
 
 import saltus as sl
 from saltus import nn
@@ -13,21 +14,9 @@ from saltus.train.series import fit_series
 from saltus.train.tabular import fit_table
 from saltus.train.texts import fit_texts
 
-TEXTS = {"text": ["a fine film", "a fine and warm film", "a dull film", "dull and long"] * 15, "label": ["good", "good", "bad", "bad"] * 15}
-
-
-def pictures(count=90):
-    y = np.arange(count) % 3
-    return np.random.default_rng(0).integers(0, 60, (count, 8, 8)).astype("uint8") + (60 * y).astype("uint8")[:, None, None], y
-
-
-def sales(days=240):
-    day = np.arange(days)
-    return {"day": np.datetime64("2023-01-01") + day, "sold": 10 + day % 7 + day / 50}
-
 
 def fits(**how):
-    yield fit_images(pictures(), verbose=0, epochs=6, **how), pictures()[0]
+    yield fit_images(pictures(90), verbose=0, epochs=6, **how), pictures(90)[0]
     yield fit_texts(TEXTS, verbose=0, epochs=8, **how), TEXTS
     yield fit_series(sales(), "sold", verbose=0, epochs=8, **how), sales()
 

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from kinds_of_data import TEXTS, pictures, sales
 
 from saltus.base.errors import ArgumentError, UnknownNameError
 from saltus.train.estimates import estimate
@@ -13,20 +14,6 @@ from saltus.train.images import fit_images
 from saltus.train.series import SeriesOptions, fit_series
 from saltus.train.texts import TextOptions
 from saltus.train.validation import cross_validate
-
-
-def pictures(count=60, seed=0):
-    generator = np.random.default_rng(seed)
-    y = np.arange(count) % 3
-    return generator.integers(0, 60, (count, 8, 8)).astype("uint8") + (60 * y).astype("uint8")[:, None, None], y
-
-
-def sales(days=240):
-    day = np.arange(days)
-    return {"day": np.datetime64("2023-01-01") + day, "sold": 10 + day % 7 + day / 50}
-
-
-TEXTS = {"text": ["a fine film", "a fine and warm film", "a dull film", "dull and long"] * 15, "label": ["good", "good", "bad", "bad"] * 15}
 
 
 def test_images_are_judged_by_networks_that_had_not_seen_them():

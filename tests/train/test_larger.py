@@ -1,11 +1,10 @@
 """Tables that are larger than memory: read in blocks while the training runs, from raw cells to labels."""
 
-import os
-import signal
 
 import numpy as np
 import polars as pl
 import pytest
+from kinds_of_data import Stop
 
 import saltus as sl
 from saltus.base.errors import ArgumentError, DataError
@@ -99,16 +98,6 @@ def test_numbers_are_predicted_too(tmp_path):
     pl.DataFrame({"x": x, "y": 100 + 20 * x}).write_parquet(tmp_path / "t.parquet")
     found = fit_table(tmp_path / "t.parquet", "y", epochs=10, verbose=0, memory=0)
     assert found.scores["r2"] > 0.9
-
-
-class Stop(sl.train.Callback):
-    def __init__(self, batches):
-        self.batches = batches
-
-    def on_train_batch_end(self, batch, logs):
-        self.batches -= 1
-        if not self.batches:
-            os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_it_goes_on_in_the_middle_of_an_epoch(files, tmp_path):

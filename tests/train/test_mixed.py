@@ -1,12 +1,11 @@
 """Numbers, texts and names of image files in one table train one network."""
 
 import json
-import os
-import signal
 
 import numpy as np
 import polars as pl
 import pytest
+from kinds_of_data import Stop
 
 import saltus as sl
 from saltus.base.errors import ArgumentError, DataError, UnknownNameError
@@ -189,16 +188,6 @@ def test_tables_in_blocks_keep_few_pictures_in_memory(homes, monkeypatch):
     model = fit_table(homes / "homes.csv", "price", epochs=1, memory=100, **QUICK)
     assert model.rows["train"] + model.rows["validation"] + model.rows["test"] == 240
     assert max(decoded) <= 42  # with a row of each class
-
-
-class Stop(sl.train.Callback):
-    def __init__(self, batches):
-        self.batches = batches
-
-    def on_train_batch_end(self, batch, logs):
-        self.batches -= 1
-        if not self.batches:
-            os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_a_training_goes_on_from_the_middle_of_an_epoch(homes, tmp_path):

@@ -2,29 +2,16 @@
 middle of an epoch.
 """
 
-import os
-import signal
 
 import numpy as np
 import pytest
+from kinds_of_data import Stop
 
 import saltus as sl
 from saltus.train import fit_images, fit_series, fit_table, fit_texts
 
 RNG = np.random.default_rng(1)
 ROWS = 130
-
-
-class Stop(sl.train.Callback):
-    """Ends the training as a signal would, after some batches."""
-
-    def __init__(self, batches):
-        self.batches = batches
-
-    def on_train_batch_end(self, batch, logs):
-        self.batches -= 1
-        if not self.batches:
-            os.kill(os.getpid(), signal.SIGINT)
 
 
 X = RNG.normal(size=(ROWS, 3))

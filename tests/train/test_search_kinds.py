@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
+from kinds_of_data import TEXTS, pictures, sales
 
 from saltus import nn
 from saltus.base.errors import ArgumentError, DataError, UnknownNameError
@@ -11,19 +11,6 @@ from saltus.train import kinds, spaces
 from saltus.train.data_search import tune
 
 pytest.importorskip("optuna")
-
-
-def pictures(count=60):
-    y = np.arange(count) % 3
-    return np.random.default_rng(0).integers(0, 60, (count, 8, 8)).astype("uint8") + (60 * y).astype("uint8")[:, None, None], y
-
-
-def sales(days=200):
-    day = np.arange(days)
-    return {"day": np.datetime64("2023-01-01") + day, "sold": 10 + day % 7 + day / 50}
-
-
-TEXTS = {"text": ["a fine film", "a fine and warm film", "a dull film", "dull and long"] * 15, "label": ["good", "good", "bad", "bad"] * 15}
 
 
 def test_images_with_augmentation_among_the_choices():
@@ -45,15 +32,15 @@ def test_texts_take_raw_texts():
 
 
 def test_series_forecast_and_stand_beside_the_naive_forecast():
-    found = tune(sales(), "sold", kind="series", horizon=(1, "week"), space={"width": [8, 16], "depth": [1, 2]}, trials=3, epochs=3)
-    assert found.model.predict(sales()).shape == (1, 2)
+    found = tune(sales(200), "sold", kind="series", horizon=(1, "week"), space={"width": [8, 16], "depth": [1, 2]}, trials=3, epochs=3)
+    assert found.model.predict(sales(200)).shape == (1, 2)
     assert set(found.model.scores) == set(found.model.baseline)
     assert 0 <= found.model.shares.min() <= found.model.shares.max() <= 1  # chosen on the validation part, as in a fit
 
 
 @pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: kind.name)
 def test_every_dimension_of_a_space_changes_something(kind):
-    given = {"images": (pictures(), None), "text": (TEXTS, "label"), "series": (sales(), "sold"), "table": (sales(), "sold")}
+    given = {"images": (pictures(), None), "text": (TEXTS, "label"), "series": (sales(200), "sold"), "table": (sales(200), "sold")}
     data, target = given[kind.name]
     prepared = kind.prepare(data, target, kind.options(verbose=0))
     plain = prepared.build(prepared.options, 16, 2)
