@@ -4,6 +4,12 @@ import numpy as np
 import pytest
 
 import saltus as sl
+from saltus.backend.base import compile_graph
+from saltus.base import dtypes as dt
+from saltus.ir.evaluate import evaluate
+from saltus.ir.node import placeholder
+from saltus.ir.spec import OPS
+from saltus.ops.loop import scan_nodes
 
 
 @pytest.mark.parametrize("shape", [(3, 3), (5, 7), (16, 16)])
@@ -23,3 +29,82 @@ def test_an_old_value_is_not_written_over_while_a_later_pass_over_the_row_comput
         ahead = start * 0.5 + gradient
         np.testing.assert_allclose(row, ahead / np.linalg.norm(ahead), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(last.numpy(), start, rtol=1e-5)
+
+
+# --- loops ----------------------------------------------------------------------------------------------------------
+def checked(function, *arrays):
+    """A loop's program; its results are those of the reference."""
+    inputs = [placeholder(a.shape, dt.float32) for a in arrays]
+    outputs = function(*inputs)
+    program = compile_graph(inputs, outputs, backend="native")
+    expected = evaluate(outputs, dict(zip(inputs, arrays, strict=True)))
+    for got, want in zip(program(list(arrays)), expected, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+    return program
+
+
+def array(*shape):
+    return np.random.default_rng(sum(shape)).normal(size=shape).astype("float32")
+
+
+def columns(x, first, last):
+    return OPS["slice"](x, start=(0, first), stop=(x.shape[0], last), step=(1, 1))
+
+
+def test_state_made_of_pieces_is_written_in_place():
+    """Inputs beside a state, which a product reads: the next ones are written over them."""
+
+    def function(start, xs, w):
+        def step(h, x):
+            z = OPS["matmul"](h, w, ta=False, tb=False)
+            return (OPS["concat"](x, columns(z, 0, 32) * columns(z, 32, 64), axis=1),), ()
+
+        (last,), _ = scan_nodes(step, (start,), (xs,))
+        return [last]
+
+    program = checked(function, array(20, 40), array(6, 20, 8), array(40, 64) * 0.1)
+    assert "copy" not in program.explain(timed=False)
+
+
+def test_a_piece_that_reads_the_old_state_does_not_write_over_it_too_early():
+    def function(start, xs):
+        def step(h, x):
+            turned = OPS["concat"](columns(h, 4, 8) + x, columns(h, 0, 4) * 0.5, axis=1)
+            return (turned,), (columns(h, 2, 6),)
+
+        (last,), (kept,) = scan_nodes(step, (start,), (xs,))
+        return [last, kept]
+
+    checked(function, array(20, 8), array(5, 20, 4))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("own", [True, False], ids=["the same point", "another point"])
+def test_what_a_loop_stacks_takes_the_place_of_what_it_reads_for_the_last_time(reverse, own):
+    """Gates side by side are read, their gradients are written where they were: if each is computed where it is read."""
+
+    def function(xs, scale):
+        (_,), (gates,) = scan_nodes(lambda c, x: ((c + x,), (OPS["tanh"](c + x),)), (scale,), (xs,))
+
+        def step(c, gate):
+            left, right = columns(gate, 0, 8), columns(gate, 8, 16)
+            if not own:  # a reader of elements that another point writes
+                left = OPS["flip"](left, axes=(1,))
+            c = c + left * right
+            return (c,), (OPS["concat"](c * right, left - right, axis=1),)
+
+        (last,), (stacked,) = scan_nodes(step, (columns(scale, 0, 8),), (gates,), reverse=reverse)
+        return [last, OPS["sum"](stacked, axes=(0,))]
+
+    steps, bytes_a_step = 9, 20 * 16 * 4
+    program = checked(function, array(steps, 20, 16), array(20, 16))
+    assert (program.plan.arena < 1.5 * steps * bytes_a_step) == own
+
+
+def test_what_is_read_again_after_the_loop_keeps_its_place():
+    def function(xs, scale):
+        (_,), (gates,) = scan_nodes(lambda c, x: ((c + x,), (c * x,)), (scale,), (xs,))
+        (last,), (stacked,) = scan_nodes(lambda c, gate: ((c + gate,), (c * gate,)), (scale,), (gates,))
+        return [last, OPS["sum"](stacked * gates, axes=(0,))]
+
+    checked(function, array(7, 20, 16), array(20, 16))

@@ -12,8 +12,6 @@ import pytest
 import saltus as sl
 from saltus import nn
 from saltus.base.errors import ArgumentError, SaltusError, ShapeError
-from saltus.ir.node import topological
-from saltus.transform.simplify import simplify
 
 KEY = sl.random.key(0)
 VALUES = json.loads((Path(__file__).parent / "values" / "recurrent.json").read_text())
@@ -542,48 +540,6 @@ def unflat(values):
             place = place.setdefault(word, {})
         place[last] = v
     return made
-
-
-@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
-def test_one_product_a_step_forward_and_one_back_and_weights_after_the_loop(kind):
-    """What a training program computes: nothing of the forward loop again, and each weight's gradient once."""
-    layer = kind(U)
-    params, _ = made(layer, X)
-    program = sl.jit(sl.grad(lambda p: nn.apply(layer, p, {}, X).output.sum())).lower(dict(params))
-    nodes = topological(simplify(program.outputs))
-    inside = [[n.op.name for n in topological(n.attr("body").outputs)].count("matmul") for n in nodes if n.op.name == "scan"]
-    assert inside == [1, 1]
-    assert [n.op.name for n in nodes].count("matmul") == 3  # the inputs of all steps, and the gradients of the two kernels
-
-
-@pytest.mark.parametrize("kind", [nn.SimpleRNN, nn.LSTM])
-@pytest.mark.parametrize("options", [{}, {"use_bias": False}, {"go_backwards": True, "return_sequences": True}])
-def test_many_rows_give_what_each_row_gives_alone(kind, options):
-    """Many rows are multiplied by both kernels at once, a few are not."""
-    layer, rows = kind(5, **options), RNG.normal(size=(20, T, F))
-    assert layer.joins(20, F) and not layer.joins(5, F)
-    params, _ = nn.init(layer, rows, key=KEY, dtype="float64")
-
-    def total(params, x):
-        return sl.sum(sl.sin(nn.apply(layer, params, {}, x).output))
-
-    both = sl.jit(sl.value_and_grad(total))
-    pieces = [both(params, sl.asarray(part)) for part in np.split(rows, 4)]
-    value, gradients = both(params, sl.asarray(rows))
-    assert float(value) == pytest.approx(sum(float(v) for v, _ in pieces), rel=1e-12)
-    for path, gradient in flat(gradients):
-        expected = sum(np.asarray(dict(flat(g))[path]) for _, g in pieces)
-        np.testing.assert_allclose(np.asarray(gradient), expected, rtol=1e-9, atol=1e-12)
-
-
-def test_joined_kernels_take_one_product_a_step_and_one_after_the_loop():
-    layer, rows = nn.LSTM(5), RNG.normal(size=(20, T, F)).astype("float32")
-    params, _ = made(layer, rows)
-    program = sl.jit(sl.grad(lambda p: nn.apply(layer, p, {}, rows).output.sum())).lower(dict(params))
-    nodes = topological(simplify(program.outputs))
-    products = [[n for n in topological(loop.attr("body").outputs) if n.op.name == "matmul"] for loop in nodes if loop.op.name == "scan"]
-    assert [n.shape for p in products for n in p] == [(20, 20), (20, 5)]  # back through the loop goes the state's part only
-    assert [n.shape for n in nodes if n.op.name == "matmul"] == [(F + 5, 20)]
 
 
 @pytest.mark.parametrize("kind", [nn.SimpleRNN, nn.GRU, nn.LSTM])

@@ -395,6 +395,32 @@ def test_a_matrix_that_every_step_multiplies_by_transposed_is_turned_before_the_
     assert simplify([after]) == [after]
 
 
+def test_state_of_which_every_step_reads_a_part_is_carried_as_that_part():
+    def part(h, first):
+        return op("slice", h, start=(0, first), stop=(2, first + 2), step=(1, 1))
+
+    def step(first):
+        def body(h, x):
+            now = part(h, first) * 2.0
+            return (op("concat", x, now, axis=1),), (now,)
+
+        return body
+
+    start = placeholder((2, 7), dt.float32)
+    steps = [scan_nodes(step(5), (start,), (XS,))[1][0], scan_nodes(step(1), (start,), (XS,))[1][0]]
+    after = simplify(steps)
+    verify(after)
+    assert [loop.src[0].shape for loop in loops(after)] == [(2, 2), (2, 2)]
+    same_values(steps, after)
+    (last,), (kept,) = scan_nodes(step(5), (start,), (XS,))
+    assert loops(simplify([last, kept]))[0].src[0].shape == (2, 7)  # the last state is read whole
+
+    def whole(h, x):
+        return (op("concat", x, part(h, 5), axis=1),), (part(h, 5), part(h, 0))
+
+    assert loops(simplify(list(scan_nodes(whole, (start,), (XS,))[1])))[0].src[0].shape == (2, 7)
+
+
 @pytest.mark.parametrize(("ta", "tb"), [(False, False), (True, False), (False, True), (True, True)])
 @pytest.mark.parametrize("batch", [(), (3,)])
 def test_a_product_of_which_a_part_is_read_is_no_larger(batch, ta, tb):

@@ -170,15 +170,19 @@ class Recurrent(Layer):
         self, scope: Scope, x: Tensor, mask: Tensor | None, starts: Tensor | None, first: States
     ) -> tuple[States, Tensor, Tensor, States]:
         """The last states, the last output, all outputs (N, T, ...) and the gates."""
-        prepared, advance = self.begin(scope, permute_dims(x, (1, 0, *range(2, x.ndim))))
+        steps = permute_dims(x, (1, 0, *range(2, x.ndim)))
+        prepared, advance = self.begin(scope, steps)
         before = dict(scope.states())
         width = self.output_shape(x)
+        inputs = steps.shape[2] if self.joins(steps) else None
 
         def step(carry: dict[str, Any], now: dict[str, Any]) -> tuple[dict[str, Any], tuple[Any, ...]]:
             held: States = carry["states"]
-            if "starts" in now:
-                held = tuple(where(_along(now["starts"], h), f, h) for f, h in zip(first, held, strict=True))
-            output, after, gates = advance(now["x"], held)
+            current = now["x"]
+            if inputs is not None:
+                current = carry["joined"]
+                held = (current[:, inputs:], *held)
+            output, after, gates = advance(current, held)
             if width is not None and output.shape != carry["output"].shape:
                 raise ShapeError(
                     f"the cell's output has the shape {output.shape}, expected {carry['output'].shape}",
@@ -187,28 +191,46 @@ class Recurrent(Layer):
             if "mask" in now:
                 after = tuple(where(_along(now["mask"], a), a, h) for a, h in zip(after, held, strict=True))
                 output = after[0] if width is None else where(_along(now["mask"], output), output, carry["output"])
-            next_carry = {"states": after} if width is None else {"states": after, "output": output}
+            if "anew" in now:
+                after = tuple(where(_along(now["anew"], a), f, a) for f, a in zip(first, after, strict=True))
+            next_carry: dict[str, Any] = {"states": after}
+            if inputs is not None:
+                next_carry = {"joined": concat([now["x"], after[0]], axis=1), "states": after[1:]}
+            if width is not None:
+                next_carry["output"] = output
             shown = output
             if "mask" in now and self.zero_output_for_mask:
                 shown = where(_along(now["mask"], output), output, 0.0)
             return next_carry, (shown if self.return_sequences else None, gates if self.return_gates else None)
 
         carry: dict[str, Any] = {"states": first}
+        if inputs is not None:
+            carry = {"joined": concat([prepared[-1 if self.go_backwards else 0], first[0]], axis=1), "states": first[1:]}
+            prepared = self._ahead(prepared, prepared)
         if width is not None:
             carry["output"] = zeros((x.shape[0], *width), dtype=scope.dtype)
         slices = {"x": prepared}
         if mask is not None:
             slices["mask"] = permute_dims(mask, (1, 0))
         if starts is not None:
-            slices["starts"] = permute_dims(starts, (1, 0))
+            slices["anew"] = self._ahead(permute_dims(starts, (1, 0)), zeros(starts.shape[::-1], dtype="bool"))
         last, (stacked, gates) = scan(step, carry, slices, reverse=self.go_backwards)
+        states = last["states"] if inputs is None else (last["joined"][:, inputs:], *last["states"])
         if any(before.get(path) is not value for path, value in scope.states().items() if path in before):
             raise ArgumentError(
                 "a layer inside the cell changes a state of its own (BatchNormalization in training, say), which a loop over steps "
                 "cannot hand on",
                 fix="use LayerNormalization inside cells",
             )
-        return last["states"], last.get("output", last["states"][0]), self._turned(stacked), tuple(map(self._turned, gates or ()))
+        return states, last.get("output", states[0]), self._turned(stacked), tuple(map(self._turned, gates or ()))
+
+    def joins(self, x: Tensor) -> bool:
+        """Whether a step takes inputs (T, N, inputs) and state side by side; the loop then carries the two like this."""
+        return False
+
+    def _ahead(self, steps: Tensor, end: Tensor) -> Tensor:
+        """Of every step what comes in the one after it, (T, ...); the last takes it from `end`."""
+        return concat([end[-1:], steps[:-1]] if self.go_backwards else [steps[1:], end[:1]], axis=0)
 
     def _turned(self, steps: Any) -> Any:
         """What was kept of every step, rows first, in the order the steps were taken in."""
@@ -252,14 +274,18 @@ class _Gated(Recurrent):
     def shapes(self, x: Tensor) -> tuple[tuple[int, ...], ...]:
         return state_shapes(self)
 
+    def joins(self, x: Tensor) -> bool:
+        cell: Any = self
+        return not cell.recurrent_dropout and cell.pays_to_join(x.shape[1], x.shape[2])  # type: ignore[no-any-return]
+
     def begin(self, scope: Scope, x: Tensor) -> tuple[Tensor, Advance]:
         cell: Any = self
         weights = cell.weights(scope, x.shape[-1])
         kept = cell.factors(scope, cell.dropout, (1, *x.shape[1:]))
         x = x if kept is None else x * kept
         dropped = cell.factors(scope, cell.recurrent_dropout, (x.shape[1], *self.shapes(x)[0]))
-        if cell.joins(x.shape[1], x.shape[-1]):
-            return x, _joined(cell, weights, dropped)
+        if self.joins(x):
+            return x, _joined(cell, weights)
         projected = cell.project(weights, x)
 
         def advance(now: Tensor, states: States) -> tuple[Tensor, States, States]:
@@ -269,14 +295,13 @@ class _Gated(Recurrent):
         return projected, advance
 
 
-def _joined(cell: Any, weights: tuple[Tensor, Tensor, Tensor | None], dropped: Tensor | None) -> Advance:
+def _joined(cell: Any, weights: tuple[Tensor, Tensor, Tensor | None]) -> Advance:
     """A step that multiplies inputs and state, side by side, by both kernels at once."""
     kernel, recurrent, bias = weights
     both = concat([kernel, recurrent], axis=0)
 
     def advance(now: Tensor, states: States) -> tuple[Tensor, States, States]:
-        h = states[0] if dropped is None else states[0] * dropped
-        sums = matmul(concat([now, h], axis=1), both)
+        sums = matmul(now, both)
         after, gates = cell.respond(sums if bias is None else sums + bias, states)
         return after[0], after, gates
 

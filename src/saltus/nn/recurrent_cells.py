@@ -178,7 +178,7 @@ class GatedCell(Cell):
         """The next states and the gates of a cell whose gates see inputs and state only as one sum, (N, blocks * units)."""
         raise NotImplementedError
 
-    def joins(self, rows: int, inputs: int) -> bool:
+    def pays_to_join(self, rows: int, inputs: int) -> bool:
         """Whether a step does better with one product of inputs and state side by side than with inputs projected for all steps at once.
 
         It saves the projected inputs their way through memory, and their kernel a gradient of its own; but the kernels of both

@@ -22,6 +22,7 @@ from saltus.ir.evaluate import evaluate
 from saltus.ir.node import Body, Node, constant_value, full, make, parts, placeholder, substitute, topological
 from saltus.ir.spec import OPS, Kind, Op, Shape, define
 from saltus.ops._namespace import companion, is_numpy
+from saltus.ops.movement import slice_
 
 
 def _shapes(*shapes: Shape, body: Body, length: int, carry: int, xs: int, reverse: bool) -> tuple[Shape, ...]:
@@ -116,6 +117,30 @@ def _worth_keeping(body: Body, moving: int, gradients: Sequence[Node]) -> list[N
     return held
 
 
+def _side_by_side(held: Sequence[Node], alone: set[Node]) -> tuple[dict[Node, Node], dict[Node, Node]]:
+    """What stands in the backward loop for each value that is kept, and what is kept, each with its parameter there.
+
+    Values of one shape are kept side by side as one (gates), but for those that are better read `alone`. The
+    gradients of gates lie side by side too, in the place of the gates then.
+    """
+    groups: dict[Any, list[Node]] = {}
+    for n in held:
+        groups.setdefault(n if n in alone or not n.shape else (n.shape, n.dtype), []).append(n)
+    stands: dict[Node, Node] = {}
+    joined: dict[Node, Node] = {}
+    for group in groups.values():
+        whole = group[0] if len(group) == 1 else OPS["concat"](*group, axis=len(group[0].shape) - 1)
+        joined[whole] = parameter = _unknown(whole)
+        if len(group) == 1:
+            stands[whole] = parameter
+            continue
+        *rows, width = group[0].shape
+        for k, n in enumerate(group):
+            start, stop = (*[0] * len(rows), k * width), (*rows, (k + 1) * width)
+            stands[n] = slice_(parameter, start, stop, (1,) * len(stop))
+    return stands, joined
+
+
 def _unknown(node: Node) -> Node:
     return placeholder(node.shape, node.dtype)
 
@@ -144,13 +169,14 @@ def _vjp(
         by.setdefault(i, full(body.inputs[i].shape, 0, body.inputs[i].dtype))
 
     held = _worth_keeping(body, carry + xs, list(by.values()))
-    stands = {n: _unknown(n) for n in held}
+    factors = [product for i, f in by.items() if i >= carry + xs for product in _products(f, set(body.inputs[carry + xs :])) or ()]
+    stands, joined = _side_by_side(held, {s for product in factors for s in product.src})
     by = dict(zip(by, substitute(list(by.values()), stands), strict=True))
-    kept = Body(body.inputs, (*body.outputs, *body.inputs[:carry], *held))
+    kept = Body(body.inputs, (*body.outputs, *body.inputs[:carry], *joined))
     made = parts(scan(*src, body=kept, length=length, carry=carry, xs=xs, reverse=reverse))
 
     # what the backward loop reads step by step, as (parameter, array)
-    reads = list(zip((*body.inputs[:carry], *stands.values()), made[len(body.outputs) :], strict=True))
+    reads = list(zip((*body.inputs[:carry], *joined.values()), made[len(body.outputs) :], strict=True))
     reads += zip(body.inputs[carry : carry + xs], src[carry : carry + xs], strict=True)
     reads += zip(g_stacked, [g[i] for i in stacked], strict=True)
     slices = [i for i in by if carry <= i < carry + xs]
@@ -158,8 +184,8 @@ def _vjp(
     products = {i: _products(by[i], set(body.inputs[carry + xs :])) for i in constants}
     sums = [i for i in constants if products[i] is None]
     whole = dict(reads)
-    factors = [n for found in products.values() for product in found or () for n in product.src]
-    extra = [n for n in dict.fromkeys(factors) if n not in whole]
+    multiplied = [n for found in products.values() for product in found or () for n in product.src]
+    extra = [n for n in dict.fromkeys(multiplied) if n not in whole]
 
     g_sums = [_unknown(body.inputs[i]) for i in sums]
     back = parts(

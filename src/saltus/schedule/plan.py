@@ -17,7 +17,7 @@ from saltus.ir.spec import Kind
 from saltus.schedule.fuse import Fuser, Group, Store, describe
 from saltus.schedule.loops import Access, Item, LoopKernel, Write, loop_kernels
 from saltus.schedule.steps import Kernel, Launch, LoopBegin, LoopEnd, Phase, Place, Plan, Step
-from saltus.schedule.view import View, identity
+from saltus.schedule.view import View, identity, strides_over
 
 ALIGN = 64
 
@@ -56,7 +56,8 @@ class Planner:
         self.groups: list[str] = []
 
     # --- a block: the program, or the body of a scan ------------------------------------------------------------
-    def block(self, outputs: Sequence[Node], given: Sequence[Node], targets: Sequence[Place | None], reuse: dict[int, Node]) -> list[Step]:
+    def block(self, outputs: Sequence[Node], given: Sequence[Node], targets: Sequence[Place | None], reuse: dict[int, Node],
+              instead: dict[int, Node] | None = None) -> list[Step]:  # fmt: skip
         """Steps that compute outputs into places.
 
         Args:
@@ -64,6 +65,8 @@ class Planner:
             given: nodes that have places already.
             targets: where each output must end up (None: anywhere).
             reuse: output number -> given node whose memory it should take over, in place if that is possible.
+            instead: output number -> given node whose memory it takes over if that is possible in place, and whose memory is not its
+                target; those for which it is not possible are removed.
         """
         outputs = [_stripped(o, set(given)) for o in outputs]
         fuser = Fuser(outputs, given)
@@ -78,6 +81,12 @@ class Planner:
             if node in self.places and self.places[node].same(target):
                 continue  # it is there already
             own = node not in fuser.given and node not in taken and node in fuser.writers
+            if instead and number in instead:
+                if own and self._take_over(fuser, node, instead[number]):
+                    old = instead[number]
+                    target = self.places[old]
+                else:
+                    del instead[number]
             if own and (old is None or self._take_over(fuser, node, old)):
                 self.places[node] = target
                 taken.add(node)
@@ -91,7 +100,7 @@ class Planner:
             destination = placeholder(node.shape, node.dtype)
             self.places[destination] = target
             tasks.append(_Task([copy_kernel(node, destination, "copy")], set()))
-        writers = {fuser.writers[outputs[n]][0].number for n in reuse if outputs[n] in taken}
+        writers = {w.number for n in reuse if outputs[n] in taken for w in fuser.writers[outputs[n]]}
         self._tasks(fuser, groups, tasks, {n: set(range(len(early))) for n in writers})
         self._copies(fuser, [c for c in copies if c not in early], tasks)
         return self._phases(tasks)
@@ -100,9 +109,12 @@ class Planner:
         """Whether a new value may be written over an old one: its writer reads the old one only at the element it writes,
         and every other reader can run before."""
         writers = fuser.writers[node]
-        if len(writers) != 1 or old.shape != node.shape or old.dtype is not node.dtype:
+        if old.shape != node.shape or old.dtype is not node.dtype:
             return False
-        writer = writers[0]
+        if len(writers) > 1:  # pieces: then none of those who write one may read the old value
+            alone = all(w.kind == "loop" and old not in w.reads for w in writers)
+            return alone and not any(r.before & w.bit for w in writers for r in self._readers(fuser, old, w))
+        (writer,) = writers
         if writer.kind == "scan":  # the loop's state may live where its start was, if nothing else of the loop reads that
             assert writer.core is not None
             used = [i for i, s in enumerate(writer.core.src) if fuser.view_of(s).base is old]  # type: ignore[union-attr]
@@ -117,6 +129,8 @@ class Planner:
 
     def _same_index(self, fuser: Fuser, writer: Group, node: Node, old: Node) -> bool:
         """Whether a kernel reads the old value only at the element where it writes the new one."""
+        if node.op.name == "concat":
+            return self._same_points(fuser, writer, node, old)
         store = writer.made(node)
         if store is None:
             return False
@@ -135,17 +149,27 @@ class Planner:
                     return False
         return True
 
+    def _same_points(self, fuser: Fuser, writer: Group, node: Node, old: Node) -> bool:
+        """Whether a kernel that writes all pieces of a value reads the old one only where it writes at the same point of its loops."""
+        stores, axes = (*writer.stores, *writer.inside), len(writer.domain)
+        if writer.kind != "loop" or writer.reduced or any(s.value.shape != writer.domain for s in stores):
+            return False
+        own = identity(writer.domain)
+        places = {strides_over(s.view, own, axes) for s in stores if s.target is node}
+        reads = [at for s in stores for leaf, at in fuser.leaves(s.value, own, top=s.value is s.target) if leaf is old]
+        return all(at is not None and strides_over(View.whole(old), at, axes) in places for at in reads)
+
     def _readers(self, fuser: Fuser, node: Node, without: Group) -> list[Group]:
         return [g for g in fuser.groups if g.stores and g is not without and node in g.reads]
 
     def _hold_back(self, fuser: Fuser, node: Node, old: Node) -> None:
-        """Make a writer in place wait for the other readers of the old value."""
-        writer = fuser.writers[node][0]
-        for reader in self._readers(fuser, old, writer):
-            writer.before |= reader.before | reader.bit
-        for other in fuser.groups:
-            if other.before & writer.bit:
-                other.before |= writer.before
+        """Make those who write in place wait for the other readers of the old value."""
+        for writer in fuser.writers[node]:
+            for reader in self._readers(fuser, old, writer):
+                writer.before |= reader.before | reader.bit
+            for other in fuser.groups:
+                if other.before & writer.bit:
+                    other.before |= writer.before
 
     def _tasks(self, fuser: Fuser, groups: list[Group], tasks: list[_Task], wait: dict[int, set[int]]) -> None:
         """Append the tasks of groups; `wait` gives tasks some groups must also come after."""
@@ -280,14 +304,38 @@ class Planner:
             home = self._place(results[i])
             targets.append(home if i < carry else Place(home.root, home.offset, (*home.moves, (loop, out.nbytes))))
         reuse = {i: body.inputs[i] for i in range(carry)}
+        freed = self._freed(fuser, group, results)
+        instead = {i: body.inputs[k] for i, k in freed.items()}
         outside, self.places = self.places, inside
-        inner = self.block(body.outputs, body.inputs, targets, reuse) if length else []
+        inner = self.block(body.outputs, body.inputs, targets, reuse, instead) if length else []
         self.places = outside
+        for i in instead:
+            self.places[results[i]] = self._place(node.src[freed[i]])
         if phase.launches:
             begin.append(phase)
         if not length:
             return begin
         return [*begin, LoopBegin(loop, length, node.attr("reverse")), *inner, LoopEnd(loop)]
+
+    def _freed(self, fuser: Fuser, group: Group, results: Sequence[Node]) -> dict[int, int]:
+        """Stacked results of a loop, each with an array that it reads step by step and that nobody reads after it: the results may
+        take its place, step by step."""
+        node = group.core
+        assert node is not None
+        first, last = node.attr("carry"), node.attr("carry") + node.attr("xs")
+        found: dict[int, int] = {}
+        for k in range(first, last):
+            array = node.src[k]
+            own = array in fuser.stored and array not in fuser.given and array not in fuser.outputs and self._place(array).root is array
+            others = self._readers(fuser, array, group)
+            if not own or array in self.outside or node.src.count(array) > 1 or any(not r.bit & group.before for r in others):
+                continue
+            for i in range(first, len(results)):
+                same = results[i].shape == array.shape and results[i].dtype is array.dtype
+                if same and i not in found and results[i] not in fuser.outputs and self._place(results[i]).root is results[i]:
+                    found[i] = k
+                    break
+        return found
 
     # --- memory -------------------------------------------------------------------------------------------------
     def arena(self, steps: list[Step]) -> tuple[dict[Node, int], int]:

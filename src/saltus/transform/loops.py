@@ -206,6 +206,34 @@ def turn_factors(outputs: Sequence[Node]) -> list[Node]:
     return _replace(outputs, edits)
 
 
+def narrow_states(outputs: Sequence[Node]) -> list[Node]:
+    """State of which every step reads the same part, and nobody the last value, is carried as that part."""
+    used = {(n.src[0], n.attr("index")) for n in topological(outputs) if n.op is PART}
+    edits: dict[Node, Edit] = {}
+    for node in topological(outputs):
+        if node.op is not SCAN:
+            continue
+        loop = Loop.of(node)
+        inside = topological(loop.results)
+        swapped: dict[Node, Node] = {}
+        state = list(loop.state)
+        for i, (operand, parameter, after) in enumerate(loop.state):
+            readers = [n for n in inside if parameter in n.src]
+            parts = {n.attrs for n in readers if n.op is SLICE}
+            if (node, i) in used or len(parts) != 1 or any(n.op is not SLICE for n in readers) or parameter in loop.results:
+                continue
+            kwargs = readers[0].kwargs
+            part = SLICE(operand, **kwargs)
+            own = placeholder(part.shape, part.dtype)
+            swapped |= dict.fromkeys(readers, own)
+            state[i] = part, own, SLICE(after, **kwargs)
+        if swapped:
+            loop.state = state
+            loop = loop.with_results(substitute(loop.results, swapped))
+            edits[node] = loop, {i: i for i in range(len(loop.results))}
+    return _replace(outputs, edits)
+
+
 def _settled(outputs: Sequence[Node], swapped: dict[Node, Node]) -> list[Node]:
     """The graph with some nodes computed in another way, from operands that may have changed themselves."""
     done: dict[Node, Node] = {}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from saltus.ir.node import Node, at, rebuild, topological
-from saltus.transform.loops import SCAN, Loop, has_loops, merge_loops, tidy, trim_loops, turn_factors
+from saltus.transform.loops import SCAN, Loop, has_loops, merge_loops, narrow_states, tidy, trim_loops, turn_factors
 from saltus.transform.rules import rules_of
 from saltus.transform.trimming import trim_products
 
@@ -69,11 +69,12 @@ def rewrite(outputs: Sequence[Node]) -> list[Node]:
 PASSES: tuple[tuple[str, Pass], ...] = (
     ("merge loops", merge_loops),
     ("trim loops", trim_loops),
+    ("narrow states", narrow_states),
     ("trim products", trim_products),
     ("rewrite", rewrite),
     ("turn factors", turn_factors),
 )
-WITHOUT_LOOPS = PASSES[2:4]
+WITHOUT_LOOPS = PASSES[3:5]
 
 
 def simplify(outputs: Sequence[Node]) -> list[Node]:

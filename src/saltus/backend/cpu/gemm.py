@@ -24,7 +24,7 @@ from saltus.backend.cpu.gemm_plan import (
     ComputeStructure,
     PackStructure,
 )
-from saltus.backend.cpu.gemm_tiles import Lines, copy_lines, copy_panel, copy_rows, dots, tile
+from saltus.backend.cpu.gemm_tiles import Ahead, Lines, copy_lines, copy_panel, copy_rows, dots, tile
 from saltus.base import dtypes as dt
 from saltus.base.dtypes import DType
 from saltus.base.errors import EngineError
@@ -328,8 +328,9 @@ class _Compute:
                 height = b.select(is_lower, b.index(rows), height)
             top = row if self.s.a_copied else b.minimum(row, b.sub(self.w["m"], height))
             this = _Tile(vectors, column, left, row, top, height, self._store_of(column, row, vectors))
+            self.ahead = None
             if self.first is not None and vectors == self.s.vectors[0]:
-                self._fetch_block(b.add(b.mul(place, ends[-1]), tiles.index), b.mul(places, ends[-1]))
+                self.ahead = self._ahead(b.add(b.mul(place, ends[-1]), tiles.index), b.mul(places, ends[-1]))
             done = self._multiply(this, lower, self.s.rows, panel)
             if self.last is None:
                 with b.when(b.not_(done)):
@@ -339,25 +340,24 @@ class _Compute:
                     self._finish(this)
             tiles.next([b.add(row, height)])
 
-    def _fetch_block(self, number: Value, count: Value) -> None:
-        """Ask for a tile's share of what the next block of depth copies: it arrives while this one is multiplied."""
+    def _ahead(self, number: Value, count: Value) -> Ahead:
+        """A tile's share, the `number`-th of `count`, of what the next block of depth reads or copies."""
         b, w, s, dtype = self.b, self.w, self.s, self.dtype
         operands = []
-        if s.a_copied and s.patches is None:
+        if s.patches is None:
             operands.append((self._matrix("a"), w["a_stride"], s.a_transposed, self.rows))
         if s.b_source == "copied":
             operands.append((self.b_start, w["b_stride"], not s.b_transposed, self.columns))
-        start = b.add(self.start, self.depth)
+        start, parts, runs = b.add(self.start, self.depth), b.index(1), []
         for origin, stride, by_depth, span in operands:
             first, extent = (start, self.following) if by_depth else (span[0], b.sub(span[1], span[0]))
             place, length = (span[0], b.sub(span[1], span[0])) if by_depth else (start, self.following)
             share = b.div(b.add(extent, b.sub(count, b.index(1))), count)
-            begin = b.mul(number, share)
-            lines = Lines(b.offset(origin, place, dtype), stride)
-            with b.loop(begin, b.minimum(b.add(begin, share), extent)) as turn:
-                line = lines.at(b, dtype, b.add(first, turn.index))
-                with b.loop(0, length, 64 // dtype.itemsize) as part:
-                    b.prefetch(b.offset(line, part.index, dtype), 2)
+            line = b.minimum(b.mul(number, share), b.maximum(b.sub(extent, share), b.index(0)))
+            pointer = Lines(b.offset(origin, place, dtype), stride).at(b, dtype, b.add(first, line))
+            parts = b.maximum(parts, share)
+            runs.append((Lines(pointer, stride), length))
+        return Ahead(parts, runs)
 
     def _store_of(self, column: Value, row: Value, vectors: int) -> Value:
         """Buffer of a tile: one for all, or with blocks of depth one each, where sums wait."""
@@ -404,7 +404,7 @@ class _Compute:
                 lambda: zeros,
                 lambda: [b.load(place, dtype, self.lanes, align=self.align) for place in places],
             )
-        sums = tile(b, dtype, rows, this.vectors, self._a_from(this.top), panel, self.depth, start)
+        sums = tile(b, dtype, rows, this.vectors, self._a_from(this.top), panel, self.depth, start, self.ahead)
 
         def keep() -> list[Value]:
             for value, place in zip(sums, places, strict=True):

@@ -65,11 +65,11 @@ _DEEP_CYCLES = 0.8  # to copy one in blocks of depth
 _PATCH_CYCLES = 0.5  # to copy one from a patch
 _PATCH_BYTES = 256 * 1024  # of a chunk's copy of patches
 _PACK_ELEMENTS = 65_536  # of one chunk of the pack and combine phases
-# From this depth on, rows and columns of a chunk pass through the cache in blocks of depth, copied if many.
+# From this depth on, rows and columns of a chunk pass through the cache in blocks of depth, the columns copied if rows are many.
 _DEEP = 2048
 _DEEP_SIDE = 336  # rows and columns of such a chunk: what is left of a matrix beyond them would be read once more
 _DEEP_BYTES = 256 * 1024  # rows of A in a block of depth
-_DEEP_COPIED = 128  # rows that make a copy of B worth it, and columns for A
+_DEEP_COPIED = 128  # rows that make a copy of B worth it
 _DEEP_CHUNKS = 8
 _SPLIT = 2048  # least depth of a part, when such chunks are too few for several threads
 
@@ -254,8 +254,9 @@ def plan(batch: int, m: int, n: int, k: int, dtype: DType, a_strides: Sequence[i
         # narrow registers pass by the lines of B more often, and lines a page apart then evict each other
         aliased = vector_bits < 512 and m >= _ALIASED_ROWS and b_stride * size % _PAGE == 0
         source = _source_of_b(m, unsuited=b_transposed or aliased, wide=wide, deep=deep)
-    a_copied = not streamed and panels > 1 and a_stride * size % _PAGE == 0
-    a_copied = a_copied or (deep and n >= _DEEP_COPIED) or patches is not None
+    # a block of depth of a transposed A is one run of memory, whatever its stride: copying it never paid
+    a_copied = not streamed and panels > 1 and a_stride * size % _PAGE == 0 and not (deep and a_transposed)
+    a_copied = a_copied or patches is not None
 
     depth_blocks, splits = 1, 1
     most_tiles, most_panels = tiles, _MOST_PANELS

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from saltus.backend.cpu.emit import Emitter, Value
 from saltus.base.dtypes import DType
 
+_LINE = 64  # bytes of a cache line
 _SHARED_POINTER = 3  # rows p, p + s and p + 2s are addressed from one pointer: x86 scales and adds for nothing
 
 
@@ -35,21 +36,52 @@ class Lines:
         return b.offset(start, place, dtype)
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What a tile asks for while it multiplies: in each of `parts` equal parts of its depth one line of every run.
+
+    A little in each step: all at once it would hold up what the tile itself reads, since a core keeps track of few lines on their way.
+    """
+
+    parts: Value
+    runs: Sequence[tuple[Lines, Value]]  # lines, and their length
+
+
 def lanes_of(b: Emitter, dtype: DType) -> int:
     """Elements in one register."""
     return b.vector_bits // dtype.bits
 
 
 def tile(b: Emitter, dtype: DType, rows: int, vectors: int, a: Lines, panel: Lines, depth: Value,
-         start: Sequence[Value]) -> list[Value]:  # fmt: skip
+         start: Sequence[Value], ahead: Ahead | None = None) -> list[Value]:  # fmt: skip
     """Add `rows` rows of A times `vectors` registers of columns of B to `start`, step of depth by step.
 
     Returns:
         rows * vectors sums, row by row.
     """
+    count = rows * vectors
+    firsts = [a.pointer] if a.transposed else [a.at(b, dtype, r) for r in range(0, rows, _SHARED_POINTER)]
+    state = [*start, *firsts, panel.pointer]
+    if ahead is None:
+        return _steps(b, dtype, rows, vectors, a, panel, depth, state, [])[:count]
+    per = b.div(b.add(depth, b.sub(ahead.parts, b.index(1))), ahead.parts)
+    with b.loop(0, ahead.parts, 1, state) as part:
+        runs = []
+        for lines, length in ahead.runs:
+            step = b.add(b.div(b.mul(length, b.index(dtype.itemsize)), per), b.index(1))
+            runs.append((lines.at(b, dtype, part.index), b.opaque(b.minimum(step, b.index(_LINE)))))
+        length = b.minimum(per, b.sub(depth, b.mul(part.index, per)))
+        part.next(_steps(b, dtype, rows, vectors, a, panel, length, part.carried, runs))
+    return part.results[:count]
+
+
+def _steps(b: Emitter, dtype: DType, rows: int, vectors: int, a: Lines, panel: Lines, depth: Value, state: Sequence[Value],
+           runs: Sequence[tuple[Value, Value]]) -> list[Value]:  # fmt: skip
+    """The state of a tile (sums, pointers into A, pointer into the panel) after some steps of depth; `runs` are places to ask for
+    and the bytes they move on in each step.
+    """
     lanes, count = lanes_of(b, dtype), rows * vectors
     by_lane = a.transposed and b.vector_bits == 128 and rows % lanes == 0  # NEON multiplies by a lane
-    firsts = [a.pointer] if a.transposed else [a.at(b, dtype, r) for r in range(0, rows, _SHARED_POINTER)]
     a_stride, panel_stride, depth = b.opaque(a.stride), b.opaque(panel.stride), b.opaque(depth)
     apart = [b.index(0), a_stride, b.opaque(b.add(a_stride, a_stride))]
 
@@ -67,10 +99,13 @@ def tile(b: Emitter, dtype: DType, rows: int, vectors: int, a: Lines, panel: Lin
 
     # The fewer of factors and columns wait in registers, the others are loaded right before their use: read
     # ahead in bulk, they would push out sums. One step a turn: unrolling was measured and gains nothing.
-    with b.loop(0, depth, 1, [*start, *firsts, panel.pointer]) as step:
-        sums, line = list(step.carried[:count]), b.opaque(step.carried[-1])
-        pointers = [b.opaque(p) for p in step.carried[count:-1]]
+    with b.loop(0, depth, 1, [*state, *[place for place, _ in runs]]) as step:
+        sums, line = list(step.carried[:count]), b.opaque(step.carried[len(state) - 1])
+        pointers = [b.opaque(p) for p in step.carried[count : len(state) - 1]]
+        places = step.carried[len(state) :]
         loaded: dict[int, Value] = {}
+        for place in places:
+            b.prefetch(place, 2)
 
         def column(v: int) -> Value:
             return b.load(b.offset(line, v * lanes, dtype), dtype, lanes)
@@ -88,8 +123,9 @@ def tile(b: Emitter, dtype: DType, rows: int, vectors: int, a: Lines, panel: Lin
                 for v, y in enumerate(columns):
                     sums[r * vectors + v] = b.fma(x, y, sums[r * vectors + v])
         onward = [b.offset(p, a_stride if a.transposed else 1, dtype) for p in pointers]
-        step.next([*sums, *onward, b.offset(line, panel_stride, dtype)])
-    return step.results[:count]
+        moved = [b.offset_bytes(place, by) for place, (_, by) in zip(places, runs, strict=True)]
+        step.next([*sums, *onward, b.offset(line, panel_stride, dtype), *moved])
+    return step.results[: len(state)]
 
 
 def dots(b: Emitter, dtype: DType, rows: int, columns: int, a: Lines, bt: Lines, depth: Value,
