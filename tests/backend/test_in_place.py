@@ -108,3 +108,30 @@ def test_what_is_read_again_after_the_loop_keeps_its_place():
         return [last, OPS["sum"](stacked * gates, axes=(0,))]
 
     checked(function, array(7, 20, 16), array(20, 16))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("length", [1, 6])
+def test_state_that_is_kept_of_every_step_is_written_where_it_is_kept(reverse, length):
+    def function(start, other, xs):
+        def step(h, g, x):
+            after = OPS["tanh"](h + x)
+            return (after, g * after), (h, g + x)
+
+        (last, product), (kept, beside) = scan_nodes(step, (start, other), (xs,), reverse=reverse)
+        return [last * 2.0, product, kept * 0.5, beside]
+
+    program = checked(function, array(20, 16), array(20, 16) + 1, array(length, 20, 16))
+    assert "copy" not in program.explain(timed=False)
+
+
+def test_state_kept_in_a_loop_inside_a_loop():
+    def function(start, xs):
+        def outer(h, rows):
+            (last,), (kept,) = scan_nodes(lambda s, x: ((s * 0.5 + x,), (s,)), (h,), (rows,))
+            return (last,), (OPS["sum"](kept, axes=(0,)), h)
+
+        (last,), (sums, states) = scan_nodes(outer, (start,), (xs,))
+        return [last, sums, states]
+
+    checked(function, array(4, 16), array(3, 5, 4, 16))

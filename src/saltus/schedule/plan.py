@@ -285,6 +285,7 @@ class Planner:
         results = [stored.get(i) or placeholder(shape, dtype) for i, (shape, dtype) in enumerate(node.parts)]
         begin: list[Step] = []
         phase = Phase()
+        histories = self._histories(node, loop, results)
         inside: dict[Node, Place] = {}  # a body sees its inputs only; a node it shares with its surroundings is made anew
         for i, parameter in enumerate(body.inputs):
             view = fuser.view_of(node.src[i])
@@ -292,9 +293,11 @@ class Planner:
             source = self._moved(view.base, view.offset * node.src[i].dtype.itemsize)
             if i < carry:
                 home = self._place(results[i])
-                inside[parameter] = home
-                if not home.same(source):
-                    phase.launches += [x] if (x := self._launch(copy_kernel(view.base, results[i], "carry", offset=view.offset))) else []
+                inside[parameter], first = histories[i][::2] if i in histories else (home, home)
+                if not first.same(source):
+                    begins = placeholder(parameter.shape, parameter.dtype)
+                    self.places[begins] = first
+                    phase.launches += [x] if (x := self._launch(copy_kernel(view.base, begins, "carry", offset=view.offset))) else []
             elif i < carry + xs:
                 inside[parameter] = Place(source.root, source.offset, (*source.moves, (loop, parameter.nbytes)))
             else:
@@ -302,8 +305,9 @@ class Planner:
         targets: list[Place | None] = []
         for i, out in enumerate(body.outputs):
             home = self._place(results[i])
-            targets.append(home if i < carry else Place(home.root, home.offset, (*home.moves, (loop, out.nbytes))))
-        reuse = {i: body.inputs[i] for i in range(carry)}
+            state = histories[i][1] if i in histories else home
+            targets.append(state if i < carry else Place(home.root, home.offset, (*home.moves, (loop, out.nbytes))))
+        reuse = {i: body.inputs[i] for i in range(carry) if i not in histories}
         freed = self._freed(fuser, group, results)
         instead = {i: body.inputs[k] for i, k in freed.items()}
         outside, self.places = self.places, inside
@@ -316,6 +320,29 @@ class Planner:
         if not length:
             return begin
         return [*begin, LoopBegin(loop, length, node.attr("reverse")), *inner, LoopEnd(loop)]
+
+    def _histories(self, node: Node, loop: int, results: Sequence[Node]) -> dict[int, tuple[Place, Place, Place]]:
+        """State of which every step's value is kept lives where it is kept: each step reads one and writes the next one.
+
+        Returns:
+            For the number of such a state, its places before a step, after it, and before the first one.
+        """
+        body, length, carry = node.attr("body"), node.attr("length"), node.attr("carry")
+        states = {parameter: c for c, parameter in enumerate(body.inputs[:carry]) if body.outputs[c] is not parameter}
+        found: dict[int, tuple[Place, Place, Place]] = {}
+        for i, kept in enumerate(body.outputs[carry:], carry):
+            c = states.pop(kept, None)
+            if c is None or not length or results[c] in self.places or results[i] in self.places:
+                continue
+            size = kept.nbytes
+            root, ends = placeholder(((length + 1) * size,), dt.uint8), [0, length * size]
+            before, after = 0, size
+            if node.attr("reverse"):
+                before, after, ends = size, 0, ends[::-1]
+            self.places[results[i]] = Place(root, before)
+            self.places[results[c]] = Place(root, ends[1])
+            found[c] = Place(root, before, ((loop, size),)), Place(root, after, ((loop, size),)), Place(root, ends[0])
+        return found
 
     def _freed(self, fuser: Fuser, group: Group, results: Sequence[Node]) -> dict[int, int]:
         """Stacked results of a loop, each with an array that it reads step by step and that nobody reads after it: the results may
