@@ -36,6 +36,7 @@ class Row:
     runs: int
     first_step_s: float | None
     peak_bytes: int | None
+    compile_s: float | None = None  # the part of the first step that went into compiling
 
 
 @dataclass
@@ -176,7 +177,7 @@ def time_first_steps(workload: Workload, group: tuple[Case, ...], setting: Setti
 
     A system whose rounds fill the workload's time has no further ones.
     """
-    taken: dict[tuple[Entrant, str], list[float]] = {}
+    taken: dict[tuple[Entrant, str], list[tuple[float, float | None]]] = {}
     spent: dict[Entrant, float] = {}
     for _ in range(setting.rounds(workload)):
         for entrant in setting.entrants(group, every_mode=False):
@@ -186,11 +187,14 @@ def time_first_steps(workload: Workload, group: tuple[Case, ...], setting: Setti
             with cache_folder() as cache, reported(outcome, entrant, setting):
                 for state in STATES:
                     with started(workload, entrant, setting, outcome, cache) as worker:
-                        taken.setdefault((entrant, state), []).append(worker.started["first_step_s"])
+                        pair = worker.started["first_step_s"], worker.started["compile_s"]
+                        taken.setdefault((entrant, state), []).append(pair)
             spent[entrant] = spent.get(entrant, 0.0) + time.perf_counter() - begun
-    for (entrant, state), seconds in taken.items():
+    for (entrant, state), pairs in taken.items():
         named = replace(entrant, mode=f"{entrant.mode}, {state}")
-        outcome.rows.append(row(named, seconds, statistics.median(seconds), None))
+        seconds, compiling = [first for first, _ in pairs], [own for _, own in pairs if own is not None]
+        made = row(named, seconds, statistics.median(seconds), None)
+        outcome.rows.append(replace(made, compile_s=statistics.median(compiling) if compiling else None))
 
 
 def measure_memory(workload: Workload, group: tuple[Case, ...], setting: Setting, outcome: Outcome) -> None:

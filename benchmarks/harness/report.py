@@ -69,6 +69,11 @@ def size(count: int | None) -> str:
     return "-" if count is None else f"{count / 1e6:.3g} MB"
 
 
+def compiling(row: dict) -> str:
+    """What of a first step was compiling, where it is known."""
+    return f" ({duration(row['compile_s'])} compiling)" if row.get("compile_s") else ""
+
+
 def best(rows: Iterable[dict], key: str) -> dict | None:
     """The row with the smallest value."""
     measured = [row for row in rows if row[key] is not None]
@@ -100,7 +105,7 @@ def lines_of(workload: Workload, results: list[dict]) -> list[Line]:
             if workload.shows in ("scaling", "share"):
                 peer = alone_of(workload, case, results)
             ratio = peer[key] / own[key] if peer and own and own[key] else None
-            cells = {name: show(row[key]) if row else "-" for name, row in found.items()}
+            cells = {name: show(row[key]) + compiling(row) if row else "-" for name, row in found.items()}
             if any(found.values()):
                 title = f"{case.name}, {state}" if state else case.name
                 lines.append(Line(title, cells, peer and peer["system"], ratio, case.in_short))

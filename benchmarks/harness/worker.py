@@ -50,7 +50,7 @@ class Worker:
         self.first_value = self.work.value()
 
     def started(self) -> dict:
-        return {"version": self.module.VERSION, "first_step_s": self.first_step_s}
+        return {"version": self.module.VERSION, "first_step_s": self.first_step_s, "compile_s": self.work.compile_s}
 
     def check(self) -> dict:
         """Pairs (units done, value) that systems must agree on: the first ones, or what the work offers."""

@@ -29,12 +29,14 @@ class Prepared:
         value: one number that the last unit of `run` produced, for example its loss.
         check: pairs (units done, value) from a fresh start that all must agree on; None takes those of `run`.
         per_call: units that one call does at least.
+        compile_s: seconds of making ready that went into compiling, where a system can tell.
     """
 
     run: Callable[[int], None]
     value: Callable[[], float]
     check: Callable[[], list[tuple[int, float]]] | None = None
     per_call: int = 1
+    compile_s: float | None = None
 
 
 @dataclass(frozen=True)

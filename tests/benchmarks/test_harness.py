@@ -11,7 +11,7 @@ from harness.process import WorkerFailure, WorkerProcess
 from systems import OWN, PEERS, SYSTEMS, modes
 from workloads import WORKLOADS
 
-KEYS = {"workload", "system", "mode", "median_s", "min_s", "runs", "first_step_s", "peak_bytes"}
+KEYS = {"workload", "system", "mode", "median_s", "min_s", "runs", "first_step_s", "peak_bytes", "compile_s"}
 
 
 @pytest.fixture
