@@ -149,7 +149,7 @@ def table(workload: Workload, results: list[dict]) -> str:
     return f"**{workload.title}**\n\n{aligned(header, body)}"
 
 
-DETAILS = {"contention", "memory", "memory_networks", "compile", "compile_networks", "scaling"}  # in results.md only
+DETAILS = {"contention", "memory", "memory_networks", "compile", "compile_networks", "scaling", "input_share"}  # in results.md only
 
 
 def short(results: dict) -> str:

@@ -101,6 +101,17 @@ def test_what_a_loop_stacks_takes_the_place_of_what_it_reads_for_the_last_time(r
     assert (program.plan.arena < 1.5 * steps * bytes_a_step) == own
 
 
+def test_what_a_loop_also_reads_a_step_ahead_keeps_its_place():
+    def function(xs, scale):
+        (_,), (gates,) = scan_nodes(lambda c, x: ((c + x,), (c * x,)), (scale,), (xs,))
+        ends = [OPS["slice"](gates, start=(k, 0, 0), stop=(k + 6, 20, 16), step=(1, 1, 1)) for k in (0, 1)]
+        (last,), (stacked,) = scan_nodes(lambda c, x, y: ((c + x,), (x - y,)), (scale,), (ends[1], ends[0]))
+        (again,), (twice,) = scan_nodes(lambda c, x, y: ((c + y,), (OPS["concat"](x, y, axis=0),)), (scale,), (ends[0], ends[1]))
+        return [last, OPS["sum"](stacked, axes=(0,)), again, OPS["max"](twice, axes=(0,))]
+
+    checked(function, array(7, 20, 16), array(20, 16))
+
+
 def test_what_is_read_again_after_the_loop_keeps_its_place():
     def function(xs, scale):
         (_,), (gates,) = scan_nodes(lambda c, x: ((c + x,), (c * x,)), (scale,), (xs,))

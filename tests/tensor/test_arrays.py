@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import saltus as sl
-from saltus.base.errors import ArgumentError, DTypeError, ShapeError
+from saltus.base.errors import ArgumentError, DTypeError, ShapeError, TracingError
 
 
 class TestMaking:
@@ -214,3 +214,13 @@ class TestCopies:
     def test_tensors_are_not_hashable(self):
         with pytest.raises(TypeError, match="unhashable"):
             hash(sl.zeros(2))
+
+
+def test_functions_of_numpy_take_tensors():
+    x, y = sl.asarray([[1.0, 2.0], [3.0, 4.0]]), sl.asarray([[5.0, 6.0]])
+    assert np.mean(x) == 2.5 and np.sum(x, axis=0).tolist() == [4.0, 6.0]
+    np.testing.assert_array_equal(np.concatenate([x, y]), [[1, 2], [3, 4], [5, 6]])
+    np.testing.assert_array_equal(np.where(x > 2, x, 0), [[0, 0], [3, 4]])
+    assert sl.jit(lambda v: v * np.ndim(v) + np.shape(v)[0])(y).tolist() == [[11.0, 13.0]]
+    with pytest.raises(TracingError, match="value"):
+        sl.jit(lambda v: np.mean(v))(x)

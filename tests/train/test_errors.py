@@ -154,3 +154,18 @@ def test_large_finite_numbers_are_not_taken_for_infinity():
     model.build(X)
     huge = np.full((2, 4), 3e38, "float32")
     assert sl.train.arrays.need_finite([("x", huge)]) is None
+
+
+def test_habits_from_other_systems_are_told_what_to_write_here():
+    network = nn.Sequential([nn.Dense(3)])
+    for call, words in (
+        (lambda: Model(nn.Input((4,)), network), ["one network", "nn.Network(inputs, outputs)"]),
+        (lambda: Model([network]), ["got list"]),
+    ):
+        with pytest.raises((SaltusError, AttributeError)) as error:
+            call()
+        for word in words:
+            assert word in str(error.value)
+    model = classifier()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    np.testing.assert_array_equal(model(X), model.predict_on_batch(X))

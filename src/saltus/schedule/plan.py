@@ -225,7 +225,7 @@ class Planner:
             levels[level].append(number)
         steps: list[Step] = []
         for here in levels:
-            phase = Phase([x for number in here for x in launches[number]])
+            phase = Phase(sorted((x for number in here for x in launches[number]), key=_chunk_cost, reverse=True))
             if phase.launches:
                 steps.append(phase)
             for number in here:  # the steps of a loop stay together
@@ -350,12 +350,13 @@ class Planner:
         node = group.core
         assert node is not None
         first, last = node.attr("carry"), node.attr("carry") + node.attr("xs")
+        read = [view.base for s in node.src if (view := fuser.view_of(s))]
         found: dict[int, int] = {}
         for k in range(first, last):
             array = node.src[k]
             own = array in fuser.stored and array not in fuser.given and array not in fuser.outputs and self._place(array).root is array
             others = self._readers(fuser, array, group)
-            if not own or array in self.outside or node.src.count(array) > 1 or any(not r.bit & group.before for r in others):
+            if not own or array in self.outside or read.count(array) > 1 or any(not r.bit & group.before for r in others):
                 continue
             for i in range(first, len(results)):
                 same = results[i].shape == array.shape and results[i].dtype is array.dtype
@@ -428,6 +429,11 @@ def _read_again(group: Group, node: Node, old: Node) -> bool:
         known[value] = (max((turn for turn, _ in below), default=0), value is old or any(reads for _, reads in below))
     first = known[node][0]
     return any(turn > first and reads for turn, reads in (known[s.value] for s in stores))
+
+
+def _chunk_cost(launch: Launch) -> float:
+    """About the cycles of a chunk. The longest of a phase run first, so that the last ones, which threads wait for, are short."""
+    return (launch.kernel.flops / 16 + launch.kernel.nbytes / 8) / launch.chunks
 
 
 def _names(group: Group) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from saltus.base import dtypes as dt
+from saltus.base import tree
 from saltus.base.dtypes import DType
 from saltus.base.elsewhere import missing
 from saltus.base.errors import ArgumentError, DTypeError, ShapeError, TracingError
@@ -193,6 +194,13 @@ class Tensor:
         if copy is False and self._dtype is dt.bfloat16:
             raise ArgumentError("NumPy has no bfloat16, so its values cannot be shared without a copy")
         return array.copy() if copy else array
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """NumPy's functions take the array a Tensor holds, and give arrays: np.mean(x), np.concatenate([x, y])."""
+        if function in (np.shape, np.ndim) and args and isinstance(args[0], Tensor):
+            return getattr(args[0], function.__name__)  # known without the values
+        given = tree.map(lambda v: v.numpy() if isinstance(v, Tensor) else v, (tuple(args), dict(kwargs)))
+        return function(*given[0], **given[1])
 
     def __dlpack__(
         self,

@@ -80,7 +80,7 @@ class Model(Probing):
     def __init__(
         self,
         network: nn.Layer,
-        *,
+        *more: Any,
         loss: Any = None,
         optimizer: Any = "adam",
         metrics: Any = (),
@@ -91,8 +91,10 @@ class Model(Probing):
         train_step: step.Step = step.train_step,
         dtype: Any = "float32",
     ) -> None:
-        if not isinstance(network, nn.Layer):
-            raise ArgumentError(f"Model takes a network, got {type(network).__name__}", fix="e.g. nn.Sequential([nn.Dense(3)])")
+        if more or not isinstance(network, nn.Layer):
+            got = ", ".join(type(v).__name__ for v in (network, *more))
+            fix = "sl.Model(nn.Network(inputs, outputs), loss=...)" if more else "e.g. nn.Sequential([nn.Dense(3)])"
+            raise ArgumentError(f"Model takes one network and then arguments by name, got {got}", fix=fix)
         check_names(loss, metrics, weighted_metrics)
         self.network, self.seed, self.preprocessing = network, seed, preprocessing
         self._loss, self._metrics, self._weighted = loss, metrics, weighted_metrics
@@ -152,7 +154,7 @@ class Model(Probing):
         if self._loss is None:
             raise ArgumentError("the model has no loss", fix='Model(network, loss="mse"), or whichever fits the task')
 
-    def compile(self, *, optimizer: Any = None, loss: Any = None, metrics: Any = None, loss_weights: Any = None) -> None:
+    def compile(self, optimizer: Any = None, loss: Any = None, *, metrics: Any = None, loss_weights: Any = None) -> None:
         """Change how the model is trained; its weights stay, the optimizer begins afresh.
 
         Args:
@@ -462,6 +464,8 @@ class Model(Probing):
             self._fast[x.shape, x.dtype] = self._need().programs.predict(Feed(x))[0]
         return made
 
+    __call__ = predict_on_batch
+
     def _inputs(self, x: Any) -> Any:
         given = arrays.as_tree(x, "x")
         self._need(given)
@@ -574,10 +578,6 @@ class Model(Probing):
         inputs = built.specs if isinstance(built.specs, tuple) else (built.specs,)
         state_bytes = sum(a.nbytes for a in built.state)
         return nn.summary(self.network, *inputs, batch_size=batch_size).replace(state_bytes=state_bytes)
-
-    def training_plan(self, samples: int, batch_size: int | str = 32, epochs: int = 1) -> Any:
-        """How many iterations a training takes; see `sl.train.training_plan`."""
-        return training_plan(samples, batch_size, epochs)
 
     def __getattr__(self, name: str) -> Any:
         raise missing("Model", name)

@@ -84,6 +84,10 @@ class BatchSizes:
 class Probing:
     """The probes of a model."""
 
+    def training_plan(self, samples: int, batch_size: int | str = 32, epochs: int = 1) -> Any:
+        """How many iterations a training takes; see `sl.train.training_plan`."""
+        return training_plan(samples, batch_size, epochs)
+
     def explain(self: Any, x: Any, y: Any = None) -> str:
         """The kernels of a training step on a batch, with time, bytes and operations, and why each was cut there; nothing is trained.
 

@@ -214,23 +214,24 @@ def narrow_states(outputs: Sequence[Node]) -> list[Node]:
         if node.op is not SCAN:
             continue
         loop = Loop.of(node)
-        inside = topological(loop.results)
+        readers: dict[Node, list[Node]] = {p: [] for i, (_, p, _) in enumerate(loop.state) if (node, i) not in used}
+        for reader in topological(loop.results) if readers else ():
+            for source in reader.src:
+                if source in readers:
+                    readers[source].append(reader)
+        for result in loop.results:
+            readers.pop(result, None)
         swapped: dict[Node, Node] = {}
-        state = list(loop.state)
         for i, (operand, parameter, after) in enumerate(loop.state):
-            readers = [n for n in inside if parameter in n.src]
-            parts = {n.attrs for n in readers if n.op is SLICE}
-            if (node, i) in used or len(parts) != 1 or any(n.op is not SLICE for n in readers) or parameter in loop.results:
+            own = readers.get(parameter, [])
+            if not own or any(n.op is not SLICE or n.attrs != own[0].attrs for n in own):
                 continue
-            kwargs = readers[0].kwargs
-            part = SLICE(operand, **kwargs)
-            own = placeholder(part.shape, part.dtype)
-            swapped |= dict.fromkeys(readers, own)
-            state[i] = part, own, SLICE(after, **kwargs)
+            part = SLICE(operand, **own[0].kwargs)
+            narrow = placeholder(part.shape, part.dtype)
+            swapped |= dict.fromkeys(own, narrow)
+            loop.state[i] = part, narrow, SLICE(after, **own[0].kwargs)
         if swapped:
-            loop.state = state
-            loop = loop.with_results(substitute(loop.results, swapped))
-            edits[node] = loop, {i: i for i in range(len(loop.results))}
+            edits[node] = loop.with_results(substitute(loop.results, swapped)), {i: i for i in range(len(loop.results))}
     return _replace(outputs, edits)
 
 
