@@ -1,5 +1,7 @@
 """Values that are written over old ones in place are those computed without."""
 
+import random
+
 import numpy as np
 import pytest
 
@@ -146,3 +148,68 @@ def test_state_kept_in_a_loop_inside_a_loop():
         return [last, sums, states]
 
     checked(function, array(4, 16), array(3, 5, 4, 16))
+
+
+def test_values_that_are_passed_on_are_read_before_they_are_written_over():
+    """Fibonacci's step, an element beside the one before it, and what a product reads: each old value is the new one of another."""
+
+    def fibonacci(a, b):
+        states, _ = scan_nodes(lambda a, b: ((b, a + b), ()), (a, b), (), length=5)
+        return list(states)
+
+    def differences(xs, scale):
+        (_,), (rows,) = scan_nodes(lambda c, x: ((c + x,), (c * x,)), (scale,), (xs,))
+        (last,), (steps, same) = scan_nodes(lambda before, x: ((x,), (x - before, x)), (scale,), (rows,))
+        return [last * 2.0, OPS["sum"](steps, axes=(0,)), OPS["max"](same, axes=(0,))]
+
+    def joined(start, xs, w):
+        def step(h, before, x):
+            z = OPS["matmul"](h, w, ta=False, tb=False)
+            return (OPS["concat"](x, columns(z, 0, 32) * columns(z, 32, 64), axis=1), h), (before,)
+
+        states, (kept,) = scan_nodes(step, (start, start * 2.0), (xs,))
+        return [*states, kept]
+
+    checked(fibonacci, array(20, 16), array(20, 16) + 1)
+    checked(differences, array(7, 20, 16), array(20, 16))
+    checked(joined, array(20, 40), array(6, 20, 8), array(40, 64) * 0.1)
+
+
+def test_donated_values_that_are_passed_on():
+    a, b = array(20, 16), array(20, 16) + 1
+    inputs = [placeholder(v.shape, dt.float32) for v in (a, b)]
+    program = compile_graph(inputs, (inputs[1], inputs[0] + inputs[1]), donate=(0, 1), backend="native")
+    for got, want in zip(program([a.copy(), b.copy()]), (b, a + b), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_loops_equal_the_reference(seed):
+    """States and stacked results that are computed, passed on, repeated or made of pieces, after a loop that made what they read."""
+    choices = random.Random(seed)
+    states, arrays, reverse = choices.randint(1, 3), choices.randint(1, 2), choices.random() < 0.4
+
+    def value(known):
+        kind, a, b = choices.random(), choices.choice(known), choices.choice(known)
+        if kind < 0.35:
+            return a
+        if kind < 0.5:
+            return OPS["concat"](columns(a, 0, 8) * columns(b, 8, 16), columns(b, 0, 8), axis=1)
+        if kind < 0.6:
+            return OPS["flip"](a, axes=(1,)) * 0.5
+        known.append(OPS["tanh"](a + b * 0.5))
+        return known[-1]
+
+    def function(*given):
+        starts, xs = given[:states], given[states:]
+        if choices.random() < 0.7:
+            _, xs = scan_nodes(lambda c, *x: ((c * 0.5 + x[0],), tuple(c * v for v in x)), (starts[0],), xs)
+
+        def step(*now):
+            known = list(now)
+            return tuple(value(known) for _ in range(states)), tuple(value(known) for _ in range(choices.randint(1, 3)))
+
+        last, stacked = scan_nodes(step, starts, xs, reverse=reverse)
+        return [o if choices.random() < 0.4 else OPS["tanh"](o) for o in (*last, *stacked)]
+
+    checked(function, *[array(6, 16) + k for k in range(states)], *[array(5, 6, 16) + k for k in range(arrays)])

@@ -74,6 +74,8 @@ class Planner:
         self.groups += [f"{describe(g)} {list(g.domain)}: {g.why}" for g in groups]
         copies: list[tuple[Node, Place, Node | None]] = []  # (value, destination, old value that must have been read)
         taken: set[Node] = set()
+        # old values that become the new ones of others: copied at the end, so nobody may write over them before
+        passed_on = {o for n, o in enumerate(outputs) if o in fuser.given and reuse.get(n, o) is not o}
         for number, (node, target) in enumerate(zip(outputs, targets, strict=True)):
             if target is None:
                 continue
@@ -82,12 +84,12 @@ class Planner:
                 continue  # it is there already
             own = node not in fuser.given and node not in taken and node in fuser.writers
             if instead and number in instead:
-                if own and self._take_over(fuser, node, instead[number]):
+                if own and instead[number] not in passed_on and self._take_over(fuser, node, instead[number]):
                     old = instead[number]
                     target = self.places[old]
                 else:
                     del instead[number]
-            if own and (old is None or self._take_over(fuser, node, old)):
+            if own and (old is None or (old not in passed_on and self._take_over(fuser, node, old))):
                 self.places[node] = target
                 taken.add(node)
                 if old is not None:
@@ -100,7 +102,7 @@ class Planner:
             destination = placeholder(node.shape, node.dtype)
             self.places[destination] = target
             tasks.append(_Task([copy_kernel(node, destination, "copy")], set()))
-        writers = {w.number for n in reuse if outputs[n] in taken for w in fuser.writers[outputs[n]]}
+        writers = {w.number for n in (*reuse, *(instead or ())) if outputs[n] in taken for w in fuser.writers[outputs[n]]}
         self._tasks(fuser, groups, tasks, {n: set(range(len(early))) for n in writers})
         self._copies(fuser, [c for c in copies if c not in early], tasks)
         return self._phases(tasks)
